@@ -1,0 +1,49 @@
+"""Tools a model may call, and the choice among them. Wire shapes: Realtime API, session object, `tools`.
+
+Extra keys that clients add to a tool (`strict`, …) are kept in `parameters` untouched or ignored, never refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+__all__ = ["FunctionTool", "McpTool", "NamedToolChoice", "Tool", "ToolChoice"]
+
+
+class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function", omit_defaults=False):
+    """A function the client runs. `parameters` is a JSON Schema object, or absent for a function without arguments."""
+
+    name: str
+    description: str | UnsetType = UNSET
+    parameters: dict[str, Any] | UnsetType | None = UNSET
+    strict: bool | None | UnsetType = UNSET
+
+
+class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
+    """A remote MCP server whose tools the server runs. Stored and echoed with its credentials redacted."""
+
+    server_label: str
+    server_url: str | UnsetType = UNSET
+    connector_id: str | UnsetType = UNSET
+    authorization: str | UnsetType = UNSET
+    headers: dict[str, str] | None | UnsetType = UNSET
+    allowed_tools: Any | UnsetType = UNSET
+    require_approval: Any | UnsetType = UNSET
+    server_description: str | UnsetType = UNSET
+
+
+Tool = FunctionTool | McpTool
+
+
+class NamedToolChoice(msgspec.Struct, frozen=True):
+    """Force one function (`type="function"`, `name`) or one MCP server's tool (`type="mcp"`, `server_label`)."""
+
+    type: Literal["function", "mcp"]
+    name: str | UnsetType = UNSET
+    server_label: str | UnsetType = UNSET
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedToolChoice
