@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from parley.protocol.realtime.generation import GenerationContext
+from parley.protocol.realtime.generation import GenerationContext, TextSpan
 from parley.protocol.realtime.ids import ConnectionId, EventId, ItemId, LaneId, ResponseId
 from parley.protocol.realtime.server_events import ServerEvent
 
@@ -46,7 +46,7 @@ class AudioOut(msgspec.Struct, frozen=True, tag=True):
     """Assistant speech, PCM16 mono 24 kHz, for whoever paces it.
 
     Client-paced connections get it as `response.output_audio.delta` with this `event_id`, in the session's output
-    format; a server-paced playback queues it.
+    format; a server-paced playback queues it. `spans` say which characters of the message sound when.
     """
 
     event_id: EventId
@@ -55,6 +55,7 @@ class AudioOut(msgspec.Struct, frozen=True, tag=True):
     output_index: int
     content_index: int
     pcm: bytes
+    spans: tuple[TextSpan, ...] = ()
 
 
 class FlushPlayout(msgspec.Struct, frozen=True, tag=True):
