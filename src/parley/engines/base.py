@@ -117,7 +117,7 @@ class RecognitionOptions:
 
 @dataclass(frozen=True, slots=True)
 class WordTime:
-    """One word and where it sounds, in ms of the audio it belongs to; characters `[char_start, char_end)` of the text."""
+    """One word, characters `[char_start, char_end)` of a text, and where it sounds, in ms of its audio."""
 
     char_start: int
     char_end: int
@@ -164,7 +164,7 @@ class TurnDetector(Engine, Protocol):
     """Judge whether a pause is an end."""
 
     async def score(self, pcm: bytes, text: str) -> float:
-        """Probability in 0..1 that the speaker has finished, from the turn's last ≤ 8 s (PCM16 24 kHz) and text so far."""
+        """Probability in 0..1 that the speaker has finished, from the turn's last ≤ 8 s (PCM16 24 kHz) and its text."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import msgspec
 __all__ = ["ClientFault"]
 
 
-class ClientFault(msgspec.Struct, frozen=True, tag=True):
+class ClientFault(msgspec.Struct, frozen=True):
     """One client mistake. `message` names the fix; `param` is the JSON path of the field at fault, dotted.
 
     `event_id` is the offending event's own id, echoed so that a client can match it to its request.

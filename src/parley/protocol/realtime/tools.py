@@ -19,7 +19,7 @@ class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"
     name: str
     description: str | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType | None = UNSET
-    strict: bool | None | UnsetType = UNSET
+    strict: bool | UnsetType | None = UNSET
 
 
 class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
@@ -29,7 +29,7 @@ class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
     server_url: str | UnsetType = UNSET
     connector_id: str | UnsetType = UNSET
     authorization: str | UnsetType = UNSET
-    headers: dict[str, str] | None | UnsetType = UNSET
+    headers: dict[str, str] | UnsetType | None = UNSET
     allowed_tools: Any | UnsetType = UNSET
     require_approval: Any | UnsetType = UNSET
     server_description: str | UnsetType = UNSET

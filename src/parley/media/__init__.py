@@ -1,0 +1,1 @@
+"""The media plane: peers, listeners, speakers. The contract is `plane`."""

@@ -1,0 +1,1 @@
+"""One session's tasks, queues and stores around the pure machine."""

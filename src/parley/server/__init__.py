@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket server: composition root and reader of settings."""

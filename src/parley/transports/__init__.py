@@ -1,0 +1,1 @@
+"""How a realtime session reaches its client."""
