@@ -1,0 +1,13 @@
+//! Audio core of Parley, sans-IO: no threads, sockets, clock or Python.
+//!
+//! Everything here turns samples or bytes into samples or bytes and keeps its state in plain values. The crate
+//! `parley-python` puts a Python skin over it.
+//!
+//! * [`resample`]: sample-rate conversion
+//! * [`vad`]: voice activity at 24 kHz
+//! * [`g711`]: µ-law and A-law
+#![forbid(unsafe_code)]
+
+pub mod g711;
+pub mod resample;
+pub mod vad;

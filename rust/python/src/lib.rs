@@ -1,0 +1,23 @@
+//! `parley._media`: a Python skin over `parley-media`. Types in, types out, the GIL released, no logic.
+//!
+//! PCM crosses as bytes of little-endian 16-bit samples. Every function copies its input once, works without the GIL
+//! and returns fresh bytes. `src/parley/_media.pyi` is this module's contract.
+
+mod codec;
+mod errors;
+mod pcm;
+mod stream;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _media(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::register(module)?;
+    module.add_class::<stream::Resampler>()?;
+    module.add_class::<stream::VoiceActivity>()?;
+    module.add_function(wrap_pyfunction!(codec::ulaw_encode, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::ulaw_decode, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::alaw_encode, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::alaw_decode, module)?)?;
+    Ok(())
+}
