@@ -1,0 +1,100 @@
+"""An async iterator that runs ahead of its reader in a task of its own, and that anyone may cancel at once.
+
+Here: `ReadAhead`, the one place under `engines` that starts tasks. Not here: what is read (`llm`, `tts`, `cascade`).
+Every task it starts is owned: it ends with its source, or through `cancel()`, and `closed()` waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+__all__ = ["ReadAhead"]
+
+T = TypeVar("T")
+
+
+class ReadAhead(Generic[T]):
+    """Iterate `source()` once, up to `ahead` values before the reader asks.
+
+    `cancel` is synchronous and idempotent: nothing is yielded after it returns, a waiting reader ends, and the source
+    is closed within a turn or two of the loop. An exception of the source reaches the reader after the values before.
+    Overflow policy: the source waits; nothing is dropped.
+    """
+
+    def __init__(self, source: Callable[[], AsyncGenerator[T, None]], *, ahead: int = 16, name: str = "engine") -> None:
+        self._source = source
+        self._ahead = ahead
+        self._name = name
+        self._values: deque[T] = deque()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
+        self._over = False
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled
+
+    def start(self) -> None:
+        """Begin reading now; otherwise the first `__anext__` does. Needs a running loop."""
+        if self._task is None and not self._over:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
+            self._task.add_done_callback(self._ended)
+
+    def __aiter__(self) -> ReadAhead[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        self.start()
+        while not self._values:
+            if self._over:
+                if self._error is not None and not self._cancelled:
+                    raise self._error
+                raise StopAsyncIteration
+            await self._change()
+        value = self._values.popleft()
+        self._changed.set()
+        return value
+
+    def cancel(self) -> None:
+        """Stop: what was read is dropped, the source is closed in the background."""
+        if self._cancelled:
+            return
+        self._cancelled = True
+        self._over = True
+        self._values.clear()
+        self._changed.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def closed(self) -> None:
+        """Wait until the source has let go of what it held."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        async with aclosing(self._source()) as values:
+            async for value in values:
+                while len(self._values) >= self._ahead:
+                    await self._change()
+                self._values.append(value)
+                self._changed.set()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._over = True
+        if task.cancelled():
+            if not self._cancelled:
+                self._error = asyncio.CancelledError()
+        else:
+            self._error = task.exception()
+        self._changed.set()
