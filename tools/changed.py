@@ -1,4 +1,4 @@
-"""Check what changed since the last commit: format, lint, types, and the tests of the touched parts. Seconds, not minutes."""
+"""Check what changed since the last commit: format, lint, types, and the tests of the touched parts, in seconds."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def decode_client_event(frame: str | bytes) -> ClientEvent | ClientFault:
         raw = _decoder.decode(frame)
     except msgspec.ValidationError as error:
         return _frame_fault(frame, error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ClientFault(
             code="invalid_json", message="The frame is not valid JSON. Send one JSON object per text frame."
         )
@@ -158,7 +158,7 @@ def _frame_fault(frame: str | bytes, error: msgspec.ValidationError) -> ClientFa
     """Say what is wrong with a frame that is JSON but no event."""
     try:
         value = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ClientFault(
             code="invalid_json", message="The frame is not valid JSON. Send one JSON object per text frame."
         )
@@ -186,7 +186,7 @@ def _validation_fault(error: msgspec.ValidationError, prefix: str) -> ClientFaul
     text = str(error)
     at = _AT.search(text)
     path = at.group(1).lstrip(".") if at else ""
-    reason = text[: at.start()] if at else text
+    reason = (text[: at.start()] if at else text).replace("`bytes`", "a base64 string")
     missing = _MISSING.search(reason)
     if missing:
         path = f"{path}.{missing.group(1)}" if path else missing.group(1)
