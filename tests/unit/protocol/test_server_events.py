@@ -18,6 +18,7 @@ from parley.protocol.realtime.items import (
     FunctionCallOutputItem,
     InputAudioPart,
     InputTextPart,
+    Item,
     MessageItem,
     OutputAudioPart,
     OutputTextPart,
@@ -65,7 +66,7 @@ WRITTEN = MessageItem(id="i3", role="assistant", content=(OutputTextPart(text="h
 SYSTEM = MessageItem(id="i4", role="system", content=(InputTextPart(text="hello"),))
 CALL = FunctionCallItem(id="i5", call_id="c", name="f", arguments="{}", status="in_progress")
 OUTPUT = FunctionCallOutputItem(id="i6", call_id="c", output="")
-ITEMS = (USER, ASSISTANT, WRITTEN, SYSTEM, CALL, OUTPUT)
+ITEMS: tuple[Item, ...] = (USER, ASSISTANT, WRITTEN, SYSTEM, CALL, OUTPUT)
 AUDIO = ev.ResponseAudio(output=ev.ResponseAudioOutput(format=PcmFormat(), voice="alloy"))
 
 
