@@ -50,9 +50,13 @@ def free_port() -> int:
 def parley_serve(
     *arguments: str,
     environment: dict[str, str] | None = None,
+    inherit: bool = True,
     command: tuple[str, ...] = (sys.executable, "-m", "parley.cli"),
 ) -> Iterator[Served]:
-    """Run `parley serve` with `arguments` until the block ends; ready means that `/readyz` says so."""
+    """Run `parley serve` with `arguments` until the block ends; ready means that `/readyz` says so.
+
+    `environment` is added to this process's own, or replaces it if `inherit` is False.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -62,7 +66,7 @@ def parley_serve(
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "NO_COLOR": "1", **(environment or {})},
+                env={**(os.environ if inherit else {}), "NO_COLOR": "1", **(environment or {})},
                 cwd=folder,
             )
         served = Served(port, process, log)
