@@ -16,7 +16,7 @@ from openai import OpenAI
 from served import parley_serve
 from spoken import say, words
 
-from parley.audio import RATE_HZ, wav_bytes
+from parley.audio import wav_bytes
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def test_it_installs_serves_and_understands_without_any_compiler(wheel: Path, tm
                 assert answer.status == 200
         sentence = "Two cores are enough for a conversation."
         with OpenAI(api_key="none", base_url=f"{served.url}/v1") as client:
-            recording = ("speech.wav", wav_bytes(say(sentence), RATE_HZ), "audio/wav")
+            recording = ("speech.wav", wav_bytes(say(sentence)), "audio/wav")
             text = client.audio.transcriptions.create(model="whisper-1", file=recording).text
             assert words(text) == words(sentence)
             assert len(client.audio.speech.create(model="tts-1", voice="alloy", input="Hello.").content) > 4000
