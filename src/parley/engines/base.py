@@ -66,6 +66,8 @@ class Capabilities:
     """Gives results before its input is complete."""
     word_times: bool = False
     """A synthesizer times every word itself."""
+    normalises_itself: bool = False
+    """A synthesizer reads numbers, units and symbols well: it gets them as they were written."""
     tools: bool = False
     images: bool = False
     audio_in: bool = False

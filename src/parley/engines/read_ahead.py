@@ -22,15 +22,24 @@ class ReadAhead(Generic[T]):
 
     `cancel` is synchronous and idempotent: nothing is yielded after it returns, a waiting reader ends, and the source
     is closed within a turn or two of the loop. An exception of the source reaches the reader after the values before.
+    A reader of several may share one event between them (`changed`), set whenever any has news, and use `take`.
     Overflow policy: the source waits; nothing is dropped.
     """
 
-    def __init__(self, source: Callable[[], AsyncGenerator[T, None]], *, ahead: int = 16, name: str = "engine") -> None:
+    def __init__(
+        self,
+        source: Callable[[], AsyncGenerator[T, None]],
+        *,
+        ahead: int = 16,
+        name: str = "engine",
+        changed: asyncio.Event | None = None,
+    ) -> None:
         self._source = source
         self._ahead = ahead
         self._name = name
         self._values: deque[T] = deque()
-        self._changed = asyncio.Event()
+        self._changed = changed or asyncio.Event()
+        self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
         self._over = False
@@ -41,30 +50,44 @@ class ReadAhead(Generic[T]):
         """Whether `cancel` was called."""
         return self._cancelled
 
+    @property
+    def ended(self) -> bool:
+        """Whether everything was taken and no more will come. An error is still to be raised by `take`."""
+        return self._over and not self._values and (self._error is None or self._cancelled)
+
     def start(self) -> None:
         """Begin reading now; otherwise the first `__anext__` does. Needs a running loop."""
         if self._task is None and not self._over:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
-            self._task.add_done_callback(self._ended)
+            self._task.add_done_callback(self._settle)
+
+    def take(self) -> T | None:
+        """Give the next value if it is there, else None. Raises the source's error once its values are taken."""
+        if self._values:
+            value = self._values.popleft()
+            self._room.set()
+            return value
+        if self._error is not None and not self._cancelled:
+            raise self._error
+        return None
 
     def __aiter__(self) -> ReadAhead[T]:
         return self
 
     async def __anext__(self) -> T:
         self.start()
-        while not self._values:
+        while True:
+            value = self.take()
+            if value is not None:
+                return value
             if self._over:
-                if self._error is not None and not self._cancelled:
-                    raise self._error
                 raise StopAsyncIteration
-            await self._change()
-        value = self._values.popleft()
-        self._changed.set()
-        return value
+            self._changed.clear()
+            await self._changed.wait()
 
     def cancel(self) -> None:
-        """Stop: what was read is dropped, the source is closed in the background."""
-        if self._cancelled:
+        """Stop: what was read is dropped, the source is closed in the background. After the end it does nothing."""
+        if self._cancelled or (self._task is not None and self._task.done() and not self._values):
             return
         self._cancelled = True
         self._over = True
@@ -82,19 +105,15 @@ class ReadAhead(Generic[T]):
         async with aclosing(self._source()) as values:
             async for value in values:
                 while len(self._values) >= self._ahead:
-                    await self._change()
+                    self._room.clear()
+                    await self._room.wait()
                 self._values.append(value)
                 self._changed.set()
 
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _settle(self, task: asyncio.Task[None]) -> None:
         self._over = True
         if task.cancelled():
-            if not self._cancelled:
-                self._error = asyncio.CancelledError()
+            self._error = None if self._cancelled else asyncio.CancelledError()
         else:
             self._error = task.exception()
         self._changed.set()

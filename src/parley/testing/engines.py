@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from parley.engines.base import ChatModel, EngineSet, Recognizer, Responder, Synthesizer, TurnDetector
+from parley.engines.cascade import Cascade
 from parley.protocol.realtime.generation import GenerationContext
 from parley.protocol.realtime.ids import ResponseId
 from parley.protocol.realtime.items import InputTextPart, Item, MessageItem
@@ -26,8 +27,6 @@ def engine_set(
     responder: Responder | None = None,
 ) -> EngineSet:
     """Give an engine set: fakes, with what is passed put in their place. The responder is a real cascade."""
-    from parley.engines.cascade import Cascade
-
     chat = chat or FakeChatModel()
     synthesizer = synthesizer or FakeSynthesizer()
     return EngineSet(
