@@ -10,6 +10,7 @@ import msgspec
 from parley.protocol.realtime.generation import GenerationContext, TextSpan
 from parley.protocol.realtime.ids import ConnectionId, EventId, ItemId, LaneId, ResponseId
 from parley.protocol.realtime.server_events import ServerEvent
+from parley.protocol.realtime.session_config import AudioFormat
 
 __all__ = [
     "AbandonTranscription",
@@ -27,6 +28,7 @@ __all__ = [
     "SettleTranscription",
     "StartGeneration",
     "StartTranscription",
+    "TranscribeItemAudio",
     "TranscriptionOptions",
     "TruncateItemAudio",
 ]
@@ -105,6 +107,18 @@ class AbandonTranscription(msgspec.Struct, frozen=True, tag=True):
     item_id: ItemId
 
 
+class TranscribeItemAudio(msgspec.Struct, frozen=True, tag=True):
+    """A client gave item `item_id` its `audio` (in `format`): keep it as the item's audio.
+
+    If `options` are given, recognise it as a whole and answer with `TranscriptFinal` or `TranscriptFailed`.
+    """
+
+    item_id: ItemId
+    audio: bytes
+    format: AudioFormat
+    options: TranscriptionOptions | None = None
+
+
 class ScoreTurn(msgspec.Struct, frozen=True, tag=True):
     """Ask the turn detector how likely it is that the speaker of `item_id` is done; answer with `TurnScored`.
 
@@ -175,6 +189,7 @@ Output = (
     | SettleTranscription
     | FinishTranscription
     | AbandonTranscription
+    | TranscribeItemAudio
     | ScoreTurn
     | KeepItemAudio
     | TruncateItemAudio

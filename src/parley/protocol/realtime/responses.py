@@ -1,0 +1,336 @@
+"""Which responses there are, when each may begin, and why it ends.
+
+One default response at a time writes to the conversation; any number run out of band. Three things start one:
+
+* the client (`response.create`): created at once; generation waits, for a bounded time, until the speech it answers has
+  been recognised;
+* a spoken turn (`answer`): nothing is announced until the turn's words are known, so that the transcript's `completed`
+  comes first. Speech without words is not answered. It also waits while another default response runs and while a voice
+  that may interrupt is speaking: then the next turn's response answers both;
+* silence (`answer` with `wordless`): the idle timeout.
+
+And four end one: the engine, the client's cancel, a voice, the end of the session. Where we pace playback, a voice (or
+`output_audio_buffer.clear`) first flushes it, and what ends waits for the flush: `output_audio_buffer.cleared`, then
+`conversation.item.truncated`, then the closing events.
+
+Neighbours: `planning` (what a response is to be), `response` (its events), `playback` (what was heard of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from parley.protocol.realtime.client_events import ResponseParams
+from parley.protocol.realtime.context import InputTally, visible
+from parley.protocol.realtime.conversation import Conversation, Entry
+from parley.protocol.realtime.effects import Effects
+from parley.protocol.realtime.errors import ClientFault
+from parley.protocol.realtime.generation import (
+    AudioDelta,
+    Chunk,
+    Done,
+    EngineUsage,
+    Failed,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallDone,
+)
+from parley.protocol.realtime.ids import ConversationId, ItemId, Ms, ResponseId
+from parley.protocol.realtime.items import FunctionCallItem, FunctionCallOutputItem, MessageItem
+from parley.protocol.realtime.outputs import CancelGeneration, StartGeneration
+from parley.protocol.realtime.planning import Plan, plan_response
+from parley.protocol.realtime.playback import Playback
+from parley.protocol.realtime.playout import Cut, Playout
+from parley.protocol.realtime.response import Ending, LiveResponse
+from parley.protocol.realtime.server_events import ResponseError, StatusDetails
+from parley.protocol.realtime.session_config import SessionConfig
+from parley.protocol.realtime.usage import response_usage
+
+__all__ = ["TRANSCRIPT_WAIT_MS", "Responses"]
+
+TRANSCRIPT_WAIT_MS = 15_000
+"""How long a response waits for the words it answers."""
+
+_CANCELLED = StatusDetails(type="cancelled", reason="client_cancelled")
+_INTERRUPTED = StatusDetails(type="cancelled", reason="turn_detected")
+
+
+@dataclass(slots=True)
+class _Running:
+    live: LiveResponse
+    plan: Plan
+    give_up_at: Ms
+    generating: bool = False
+    tally: InputTally = field(default_factory=InputTally)
+    ending: Ending | None = None
+    """Decided, and waiting for playback to fall silent."""
+
+
+class Responses:
+    """The responses of a session."""
+
+    def __init__(
+        self,
+        *,
+        effects: Effects,
+        conversation: Conversation,
+        conversation_id: ConversationId,
+        playback: Playback,
+        needs_transcript: bool,
+    ) -> None:
+        self._effects = effects
+        self._conversation = conversation
+        self._conversation_id = conversation_id
+        self._playback = playback
+        self._playout = Playout(effects, conversation, playback)
+        self._needs_transcript = needs_transcript
+        self._running: dict[ResponseId, _Running] = {}
+        self._default: ResponseId | None = None
+        self._unanswered: list[ItemId] = []
+        """Spoken turns that no response has taken up yet."""
+        self._wordless = False
+        """The latest of them is to be answered even without words."""
+        self._answer_by = Ms(0)
+        self._voice = False
+        """A voice that interrupts is speaking: spoken turns wait."""
+
+    @property
+    def active(self) -> ResponseId | None:
+        """The default response that is in progress."""
+        return self._default
+
+    @property
+    def answering(self) -> bool:
+        """A default response runs or is about to."""
+        return self._default is not None or bool(self._unanswered)
+
+    @property
+    def deadline(self) -> Ms | None:
+        """When something here gives up waiting."""
+        waits = [running.give_up_at for running in self._running.values() if not running.generating]
+        if (flush := self._playout.deadline) is not None:
+            waits.append(flush)
+        if self._unanswered and self._default is None and not self._voice:
+            waits.append(self._answer_by)
+        return min(waits, default=None)
+
+    # --- starting ------------------------------------------------------------------------------------------------
+
+    def create(self, params: ResponseParams, config: SessionConfig, now: Ms) -> ClientFault | None:
+        """Begin a response for the client; a fault if it may not."""
+        if params.conversation == "auto" and self._default is not None:
+            return ClientFault(
+                code="conversation_already_has_active_response",
+                message=f"Conversation already has an active response in progress: {self._default}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        plan = plan_response(params, config, self._conversation)
+        if isinstance(plan, ClientFault):
+            return plan
+        self._begin(plan, now)
+        return None
+
+    def answer(self, item_id: ItemId, now: Ms, *, wordless: bool = False) -> None:
+        """Ask for a response to a spoken turn (or, `wordless`, to a silence)."""
+        self._unanswered.append(item_id)
+        self._wordless = wordless
+        self._answer_by = Ms(now + TRANSCRIPT_WAIT_MS)
+
+    def advance(self, config: SessionConfig, now: Ms, *, voice: bool) -> None:
+        """Do what has become possible or overdue. `voice`: somebody whose voice interrupts is speaking."""
+        self._voice = voice
+        for cut in self._playout.overdue(now):
+            self._finish_cut(cut)
+        for running in tuple(self._running.values()):
+            if not running.generating and running.ending is None:
+                self._try_generation(running, now)
+        if self._default is None and not voice and self._unanswered:
+            self._try_answer(config, now)
+
+    def _try_answer(self, config: SessionConfig, now: Ms) -> None:
+        entries = [entry for entry in map(self._conversation.get, self._unanswered) if entry is not None]
+        waiting = self._waits(self._conversation.entries())
+        if waiting and now < self._answer_by:
+            return
+        failed = any(entry.reading is not None and entry.reading.state == "failed" for entry in entries)
+        wanted = self._wordless or waiting or failed or not self._needs_transcript
+        if not entries or not (wanted or any(entry.reading and entry.reading.text for entry in entries)):
+            self._unanswered.clear()
+            return
+        plan = plan_response(ResponseParams(), config, self._conversation)
+        if not isinstance(plan, ClientFault):
+            running = self._begin(plan, now)
+            running.give_up_at = now
+            self._try_generation(running, now)
+
+    def _begin(self, plan: Plan, now: Ms) -> _Running:
+        response_id = self._effects.response_id()
+        live = LiveResponse(
+            response_id,
+            plan.shape,
+            effects=self._effects,
+            conversation=self._conversation,
+            conversation_id=self._conversation_id,
+            playback=self._playback,
+        )
+        running = _Running(live, plan, give_up_at=Ms(now + TRANSCRIPT_WAIT_MS))
+        self._running[response_id] = running
+        if not plan.shape.out_of_band:
+            self._default = response_id
+            self._unanswered.clear()
+            self._wordless = False
+        live.create()
+        return running
+
+    def _try_generation(self, running: _Running, now: Ms) -> None:
+        entries = running.plan.entries
+        if running.plan.from_conversation:
+            entries = tuple(entry for entry in entries if self._conversation.holds(entry))
+        if self._waits(entries):
+            if now >= running.give_up_at:
+                self._end(
+                    running,
+                    _failed(
+                        "transcription_timeout",
+                        "The speech to be answered was not transcribed in time: check the speech recogniser (--stt).",
+                    ),
+                )
+            return
+        items, running.tally = visible(entries, now)
+        if (broken := _unheard(entries)) is not None and broken.reading is not None:
+            self._end(running, _failed(broken.reading.code, broken.reading.message))
+            return
+        running.generating = True
+        self._effects.add(StartGeneration(running.plan.context(running.live.response_id, items)))
+
+    def _waits(self, entries: Iterable[Entry]) -> bool:
+        return self._needs_transcript and any(
+            entry.reading is not None and not entry.reading.settled for entry in entries
+        )
+
+    # --- running and ending --------------------------------------------------------------------------------------
+
+    def take(self, response_id: ResponseId, chunk: Chunk, now: Ms) -> None:
+        """Take the engine's next chunk. Chunks of a response that has ended are dropped."""
+        running = self._running.get(response_id)
+        if running is None or not running.generating or running.ending is not None:
+            return
+        match chunk:
+            case Done():
+                if chunk.reason == "stop":
+                    self._end(running, Ending("completed"))
+                else:
+                    self._end(running, Ending("incomplete", StatusDetails(type="incomplete", reason=chunk.reason)))
+            case Failed():
+                self._end(running, _failed(chunk.code, chunk.message))
+            case TextDelta() | AudioDelta() | ToolCallDelta() | ToolCallDone() | EngineUsage():
+                running.live.take(chunk, now)
+            case _:
+                assert_never(chunk)
+
+    def cancel(self, response_id: str | None) -> ClientFault | None:
+        """Stop a response for the client: the named one, or the default one."""
+        wanted = self._default if response_id is None else ResponseId(response_id)
+        running = self._running.get(wanted) if wanted is not None else None
+        if running is None:
+            return ClientFault(
+                code="response_cancel_not_active",
+                message="Cancellation failed: no active response found",
+                param=None if response_id is None else "response_id",
+            )
+        if running.ending is None:
+            self._stop_engine(running)
+            self._end(running, Ending("cancelled", _CANCELLED))
+        return None
+
+    def interrupt(self, now: Ms) -> None:
+        """Let a voice interrupt: the default response ends, and what is playing falls silent."""
+        running = self._running.get(self._default) if self._default is not None else None
+        if running is not None and running.ending is None:
+            self._stop_engine(running)
+            running.ending = Ending("cancelled", _INTERRUPTED)
+        if self._playback.pacing == "client":
+            self._playback.freeze(now)
+        elif self._playout.flush(now):
+            return
+        if running is not None and running.ending is not None:
+            self._end(running, running.ending)
+
+    def clear_playback(self, now: Ms) -> None:
+        """Empty server-paced playback for the client. Generation goes on unheard."""
+        if self._playback.pacing == "server":
+            self._playout.flush(now)
+
+    def playout_started(self, response_id: ResponseId, now: Ms) -> None:
+        """Take note that the first frame of a response went out."""
+        self._playout.started(response_id, now)
+
+    def playout_drained(self, response_id: ResponseId) -> None:
+        """Take note that the last frame of a response went out."""
+        running = self._running.get(response_id)
+        self._playout.drained(response_id, unfinished=running.live.spoken if running is not None else None)
+
+    def playout_flushed(self, item_id: ItemId, samples: int) -> None:
+        """Take a flush's result."""
+        for cut in self._playout.flushed(item_id, samples):
+            self._finish_cut(cut)
+
+    def fail_all(self, code: str, message: str) -> None:
+        """End every response: the session ends."""
+        self._unanswered.clear()
+        for cut in self._playout.abandon():
+            self._finish_cut(cut)
+        for running in tuple(self._running.values()):
+            self._stop_engine(running)
+            self._end(running, _failed(code, message))
+
+    def _finish_cut(self, cut: Cut) -> None:
+        self._playout.report(cut)
+        if self._playout.deadline is not None:
+            return
+        for running in tuple(self._running.values()):
+            if running.ending is not None:
+                self._end(running, running.ending)
+
+    def _stop_engine(self, running: _Running) -> None:
+        if running.generating and running.ending is None:
+            self._effects.add(CancelGeneration(running.live.response_id))
+
+    def _end(self, running: _Running, ending: Ending) -> None:
+        live = running.live
+        del self._running[live.response_id]
+        if self._default == live.response_id:
+            self._default = None
+        usage = response_usage(
+            running.tally,
+            prompt_chars=running.plan.prompt_chars,
+            engine=live.engine_usage,
+            output_chars=live.output_chars,
+            output_ms=live.output_ms,
+        )
+        live.end(ending, usage)
+        self._playout.response_done(live.response_id, live.spoken)
+
+
+def _failed(code: str, message: str) -> Ending:
+    error = ResponseError(type="server_error", code=code, message=message)
+    return Ending("failed", StatusDetails(type="failed", error=error))
+
+
+def _unheard(entries: tuple[Entry, ...]) -> Entry | None:
+    """Find the failed speech that a response would answer, if it would answer nothing else."""
+    broken: Entry | None = None
+    for entry in reversed(entries):
+        match entry.item:
+            case MessageItem(role="user"):
+                if entry.reading is None or entry.reading.text:
+                    return None
+                if entry.reading.state == "failed" and broken is None:
+                    broken = entry
+            case MessageItem(role="assistant") | FunctionCallItem() | FunctionCallOutputItem():
+                return broken
+            case MessageItem():
+                continue
+    return broken
