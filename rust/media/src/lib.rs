@@ -6,8 +6,13 @@
 //! * [`resample`]: sample-rate conversion
 //! * [`vad`]: voice activity at 24 kHz
 //! * [`g711`]: µ-law and A-law
+//! * [`opus`]: Opus packets; [`ogg_opus`]: a stream of them as a file
+//! * [`file`]: uploads of any usual format to 24 kHz mono
 #![forbid(unsafe_code)]
 
+pub mod file;
 pub mod g711;
+pub mod ogg_opus;
+pub mod opus;
 pub mod resample;
 pub mod vad;

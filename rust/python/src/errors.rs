@@ -1,14 +1,23 @@
 //! The Python exceptions, and the one place where errors of the media crate become them.
 
+use parley_media::file::DecodeError;
+use parley_media::opus::OpusError;
 use parley_media::resample::ResampleError;
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 create_exception!(parley._media, AudioError, PyValueError, "Audio that cannot be worked with; the text names the fix.");
+create_exception!(parley._media, UnsupportedAudio, AudioError, "A kind of audio that Parley does not read.");
+create_exception!(parley._media, CorruptAudio, AudioError, "Audio of a kind that Parley reads, but damaged.");
+create_exception!(parley._media, AudioTooLong, AudioError, "More audio than was allowed.");
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("AudioError", module.py().get_type::<AudioError>())
+    let py = module.py();
+    module.add("AudioError", py.get_type::<AudioError>())?;
+    module.add("UnsupportedAudio", py.get_type::<UnsupportedAudio>())?;
+    module.add("CorruptAudio", py.get_type::<CorruptAudio>())?;
+    module.add("AudioTooLong", py.get_type::<AudioTooLong>())
 }
 
 /// Turn an error of the media crate into its exception.
@@ -19,5 +28,25 @@ pub(crate) trait IntoPy {
 impl IntoPy for ResampleError {
     fn into_py(self) -> PyErr {
         AudioError::new_err(self.to_string())
+    }
+}
+
+impl IntoPy for OpusError {
+    fn into_py(self) -> PyErr {
+        match self {
+            Self::Packet => CorruptAudio::new_err(self.to_string()),
+            _ => AudioError::new_err(self.to_string()),
+        }
+    }
+}
+
+impl IntoPy for DecodeError {
+    fn into_py(self) -> PyErr {
+        let text = self.to_string();
+        match self {
+            Self::Unsupported(_) => UnsupportedAudio::new_err(text),
+            Self::Corrupt { .. } => CorruptAudio::new_err(text),
+            Self::TooLong(_) => AudioTooLong::new_err(text),
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod codec;
 mod errors;
+mod opus;
 mod pcm;
 mod stream;
 
@@ -15,6 +16,10 @@ fn _media(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<stream::Resampler>()?;
     module.add_class::<stream::VoiceActivity>()?;
+    module.add_class::<opus::OpusEncoder>()?;
+    module.add_class::<opus::OpusDecoder>()?;
+    module.add_class::<opus::OggOpusWriter>()?;
+    module.add_function(wrap_pyfunction!(codec::decode_file, module)?)?;
     module.add_function(wrap_pyfunction!(codec::ulaw_encode, module)?)?;
     module.add_function(wrap_pyfunction!(codec::ulaw_decode, module)?)?;
     module.add_function(wrap_pyfunction!(codec::alaw_encode, module)?)?;

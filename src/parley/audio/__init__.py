@@ -1,13 +1,25 @@
 """PCM in and out of every format: pure functions and small stream objects over the Rust core.
 
 What lives here: the audio format of the whole Python side (24 kHz mono PCM16), blocks of a lane, rate conversion,
-voice activity, G.711, WAV. What does not: anything that waits, any clock, any session.
+voice activity, G.711, Opus, WAV, uploaded files. What does not: anything that waits, any clock, any session.
+Errors: `AudioError` (a `ValueError`) ► `UnsupportedAudio` · `CorruptAudio` · `AudioTooLong`; every text names the fix.
 Neighbours: `parley._media` computes, `parley.media` moves audio in real time.
 """
 
 from __future__ import annotations
 
-from parley._media import AudioError, Resampler, VoiceActivity
+from parley._media import (
+    AudioError,
+    AudioTooLong,
+    CorruptAudio,
+    OggOpusWriter,
+    OpusDecoder,
+    OpusEncoder,
+    Resampler,
+    UnsupportedAudio,
+    VoiceActivity,
+    decode_file,
+)
 from parley.audio.block import (
     RATE_HZ,
     SAMPLE_BYTES,
@@ -38,15 +50,22 @@ __all__ = [
     "VAD_WINDOW_SAMPLES",
     "AudioBlock",
     "AudioError",
+    "AudioTooLong",
+    "CorruptAudio",
     "G711Decoder",
     "G711Encoder",
     "LaneFeed",
     "Law",
+    "OggOpusWriter",
+    "OpusDecoder",
+    "OpusEncoder",
     "PcmCarry",
     "Resampler",
+    "UnsupportedAudio",
     "VoiceActivity",
     "alaw_decode",
     "alaw_encode",
+    "decode_file",
     "ms_to_samples",
     "pcm_slices",
     "samples_to_ms",

@@ -1,7 +1,7 @@
 """A lane's sound in blocks: `AudioBlock`, and `LaneFeed`, which makes blocks of a stream of PCM.
 
-Here is the one place that fixes Python's audio format: 24 kHz, mono, 16 bits, little-endian. Codecs are in `g711` and
-`opus`, files in `files`; nothing here knows sessions or the wire.
+Here is the one place that fixes Python's audio format: 24 kHz, mono, 16 bits, little-endian. Codecs are in `g711`,
+files and Opus come from the Rust module; nothing here knows sessions or the wire.
 """
 
 from __future__ import annotations

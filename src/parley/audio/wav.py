@@ -1,4 +1,4 @@
-"""Write WAV: a whole file, or the header of a stream whose length nobody knows yet. Reading is in `files`."""
+"""Write WAV: a whole file, or the header of a stream whose length nobody knows yet. `decode_file` reads."""
 
 from __future__ import annotations
 
