@@ -260,7 +260,7 @@ export class ParleyConsole extends LitElement {
         <button class="icon send" aria-label="Send">${icons.send}</button>
       </form>
       <button class="interrupt" ?disabled=${!answering} title="Esc" @click=${() => void this.#session.interrupt()}>
-        ${icons.stop}<span>Stop answer</span>
+        ${icons.stop}<span>Stop<span class="long"> answer</span></span>
       </button>
       <button class="end" @click=${() => this.#session.stop()}>End</button>
     </div>`;

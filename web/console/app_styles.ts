@@ -319,6 +319,9 @@ export const appStyles = css`
       justify-content: center;
       padding: 0 10px;
     }
+    .long {
+      display: none;
+    }
     .top {
       padding-bottom: 12px;
     }

@@ -51,7 +51,7 @@ export class EnginesPanel extends LitElement {
   override render() {
     const { config } = this;
     return html`
-      <h2>Engines</h2>
+      <h2>What runs here</h2>
       ${config.demo ? html`<p class="demo">${demoNote()}</p>` : nothing}
       <ul>
         ${config.engines.map(

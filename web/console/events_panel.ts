@@ -131,7 +131,7 @@ export class EventsPanel extends LitElement {
     const matching = filtered(this.paused ?? this.rows, this.filter);
     const shown = matching.slice(-SHOWN);
     return html`
-      <h2>Events</h2>
+      <h2>On the wire</h2>
       <div class="bar">
         <input class="wide" type="search" placeholder="Filter by type or content" aria-label="Filter events"
           .value=${this.filter.text} @input=${(event: Event) => this.#filter({ text: valueOf(event) })} />
@@ -172,7 +172,7 @@ export class EventsPanel extends LitElement {
         <summary>
           <span class="at">${(row.at / 1000).toFixed(2)}</span>
           <span class=${row.direction} aria-hidden="true">${sent ? "↑" : "↓"}</span>
-          <span class="type"><span class="visually-hidden">${row.direction} </span>${row.type}</span>
+          <span class="type"><span class="visually-hidden">${row.direction} </span>${breakable(row.type)}</span>
           <span class="more">${[times, length].filter(Boolean).join(" ")}</span>
         </summary>
         <div class="inside">
@@ -222,6 +222,11 @@ export class EventsPanel extends LitElement {
     const list = event.target as HTMLElement;
     this.#stick = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   }
+}
+
+/** An event's name that may break after its dots and underscores. */
+function breakable(type: string) {
+  return type.split(/(?<=[._])/).map((part) => html`${part}<wbr />`);
 }
 
 function valueOf(event: Event): string {

@@ -6,7 +6,16 @@
 import { css, html, LitElement, type PropertyValues } from "lit";
 import type { Phase } from "../lib/phase.js";
 
-const POINTS = 72;
+const POINTS = 96;
+/** Bands of the voice, as ranges of the analyser's bins, and the number of bulges each one drives around the orb. */
+const BANDS: readonly { from: number; to: number; bulges: number; drift: number }[] = [
+  { from: 1, to: 4, bulges: 2, drift: 0.31 },
+  { from: 4, to: 8, bulges: 3, drift: -0.43 },
+  { from: 8, to: 15, bulges: 4, drift: 0.57 },
+  { from: 15, to: 28, bulges: 6, drift: -0.71 },
+  { from: 28, to: 52, bulges: 9, drift: 0.83 },
+];
+const RIPPLES = 3;
 const FRAME_MS = 33;
 const CALM_FRAME_MS = 250;
 
@@ -51,8 +60,8 @@ export class VoiceOrb extends LitElement {
   `;
 
   readonly #look: Look = { ...LOOKS.idle };
-  readonly #userWave = new Float32Array(POINTS);
-  readonly #assistantWave = new Float32Array(POINTS);
+  readonly #user = new Float32Array(BANDS.length);
+  readonly #assistant = new Float32Array(BANDS.length);
   readonly #bins = new Uint8Array(256);
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
   #frame = 0;
@@ -115,28 +124,25 @@ export class VoiceOrb extends LitElement {
       moving += Math.abs(step);
     }
     const { user, assistant } = this.analysers();
-    const loud = this.#follow(this.#userWave, user) + this.#follow(this.#assistantWave, assistant);
+    const loud = this.#follow(this.#user, user) + this.#follow(this.#assistant, assistant);
     this.#draw(now);
     const still = this.phase === "idle" || this.phase === "error";
     return still && moving < 0.002 && loud < 0.02;
   }
 
-  /** Move the wave towards the spectrum, quickly up and slowly down. */
-  #follow(wave: Float32Array, analyser: AnalyserNode | undefined): number {
+  /** Move the bands' levels towards the spectrum, quickly up and slowly down. Returns how much sounds. */
+  #follow(levels: Float32Array, analyser: AnalyserNode | undefined): number {
     if (analyser) analyser.getByteFrequencyData(this.#bins);
     let sum = 0;
-    const half = POINTS / 2;
-    for (let i = 0; i <= half; i++) {
-      // Voice lives in the lowest bins; loud low ones sit at the bottom of the orb and fade towards the top.
-      const bin = 1 + Math.floor((i / half) ** 1.4 * 44);
-      const value = analyser ? Math.max(0, (this.#bins[bin] as number) / 255 - 0.18) : 0;
-      const old = wave[i] as number;
-      const next = old + (value - old) * (value > old ? 0.5 : 0.14);
-      wave[i] = next;
-      if (i > 0 && i < half) wave[POINTS - i] = next;
-      sum += next;
-    }
-    return sum / half;
+    BANDS.forEach(({ from, to }, band) => {
+      let loud = 0;
+      for (let bin = from; bin < to; bin++) loud += this.#bins[bin] as number;
+      const value = analyser ? Math.max(0, loud / (to - from) / 255 - 0.22) / 0.78 : 0;
+      const old = levels[band] as number;
+      levels[band] = old + (value - old) * (value > old ? 0.45 : 0.16);
+      sum += levels[band] as number;
+    });
+    return sum;
   }
 
   #draw(now: number): void {
@@ -154,70 +160,80 @@ export class VoiceOrb extends LitElement {
     const ink = style.getPropertyValue("--ink");
     const radius = size * 0.31;
     context.translate(size / 2, size / 2);
-    this.#fill(context, radius, accent);
-    this.#line(context, radius, ink);
+    const time = this.#calm.matches ? 0 : now / 1000;
+    this.#assistantShape(context, radius, accent, time);
+    this.#userLine(context, radius, ink, time);
     if (this.phase === "thinking" || this.phase === "connecting" || this.phase === "permission") {
-      this.#orbit(context, radius * 1.3, accent, this.#calm.matches ? 0 : now);
+      this.#orbit(context, radius * 1.32, accent, time);
     }
   }
 
-  #fill(context: CanvasRenderingContext2D, radius: number, colour: string): void {
+  #assistantShape(context: CanvasRenderingContext2D, radius: number, colour: string, time: number): void {
     const size = radius * this.#look.fill;
-    context.globalAlpha = this.#look.alpha * 0.16;
     context.fillStyle = colour;
-    trace(context, size * 1.16, this.#assistantWave, size * 0.5);
-    context.fill();
+    context.strokeStyle = colour;
+    // What is said spreads outwards in ripples; in silence they lie close to the shape.
+    for (let ripple = RIPPLES; ripple >= 1; ripple--) {
+      context.globalAlpha = this.#look.alpha * (0.42 - 0.1 * ripple);
+      context.lineWidth = 1.2;
+      trace(context, size * (1 + 0.055 * ripple), this.#assistant, size * (0.3 + 0.16 * ripple), time - ripple * 0.22);
+      context.stroke();
+    }
     context.globalAlpha = this.#look.alpha;
-    const light = context.createRadialGradient(-size * 0.35, -size * 0.45, size * 0.1, 0, 0, size * 1.35);
-    light.addColorStop(0, `color-mix(in oklab, ${colour}, white 38%)`);
-    light.addColorStop(0.55, colour);
-    light.addColorStop(1, `color-mix(in oklab, ${colour}, black 22%)`);
+    const light = context.createLinearGradient(0, -size, 0, size);
+    light.addColorStop(0, `color-mix(in oklab, ${colour}, white 16%)`);
+    light.addColorStop(1, colour);
     context.fillStyle = light;
-    trace(context, size, this.#assistantWave, size * 0.34);
+    trace(context, size, this.#assistant, size * 0.26, time);
     context.fill();
   }
 
-  #line(context: CanvasRenderingContext2D, radius: number, ink: string): void {
+  #userLine(context: CanvasRenderingContext2D, radius: number, ink: string, time: number): void {
     context.globalAlpha = this.#look.line;
     context.strokeStyle = ink;
-    context.lineWidth = 1.4;
+    context.lineWidth = 1.5;
     if (this.phase === "error") context.setLineDash([3, 7]);
-    trace(context, radius * 1.3, this.#userWave, radius * 0.3);
+    trace(context, radius * 1.32, this.#user, radius * 0.26, time);
     context.stroke();
     context.setLineDash([]);
   }
 
-  #orbit(context: CanvasRenderingContext2D, radius: number, colour: string, now: number): void {
+  #orbit(context: CanvasRenderingContext2D, radius: number, colour: string, time: number): void {
     context.globalAlpha = 1;
     context.strokeStyle = colour;
     context.lineWidth = 3;
     context.lineCap = "round";
-    const turn = (now / 1600) * Math.PI * 2;
-    const length = 0.5 + 0.25 * Math.sin(now / 400);
-    context.beginPath();
-    context.arc(0, 0, radius, turn, turn + length);
-    context.stroke();
-    context.beginPath();
-    context.arc(0, 0, radius, turn + Math.PI, turn + Math.PI + length);
-    context.stroke();
+    const turn = (time / 1.6) * Math.PI * 2;
+    const length = 0.5 + 0.25 * Math.sin(time * 2.5);
+    for (const start of [turn, turn + Math.PI]) {
+      context.beginPath();
+      context.arc(0, 0, radius, start, start + length);
+      context.stroke();
+    }
   }
 }
 
-/** A closed, smooth curve through the wave around a circle. */
-function trace(context: CanvasRenderingContext2D, radius: number, wave: Float32Array, height: number): void {
-  const point = (i: number): [number, number] => {
-    const index = ((i % POINTS) + POINTS) % POINTS;
-    const angle = (index / POINTS) * Math.PI * 2 + Math.PI / 2;
-    const distance = radius + (wave[index] as number) * height;
-    return [Math.cos(angle) * distance, Math.sin(angle) * distance];
-  };
+/** A closed, smooth curve around a circle: each band lifts its own number of bulges, which drift slowly around. */
+function trace(context: CanvasRenderingContext2D, radius: number, levels: Float32Array, height: number, time: number): void {
+  const xs = new Float32Array(POINTS);
+  const ys = new Float32Array(POINTS);
+  for (let i = 0; i < POINTS; i++) {
+    const angle = (i / POINTS) * Math.PI * 2;
+    let lift = 0;
+    BANDS.forEach(({ bulges, drift }, band) => {
+      lift += (levels[band] as number) * (0.5 + 0.5 * Math.cos(bulges * angle + drift * time * 2.4 + band));
+    });
+    const distance = radius + (lift / 2.2) * height;
+    xs[i] = Math.cos(angle) * distance;
+    ys[i] = Math.sin(angle) * distance;
+  }
   context.beginPath();
   for (let i = 0; i < POINTS; i++) {
-    const [x, y] = point(i);
-    const [nextX, nextY] = point(i + 1);
+    const next = (i + 1) % POINTS;
+    const [x, y, nextX, nextY] = [xs[i] as number, ys[i] as number, xs[next] as number, ys[next] as number];
     if (i === 0) context.moveTo((x + nextX) / 2, (y + nextY) / 2);
-    const [afterX, afterY] = point(i + 2);
-    context.quadraticCurveTo(nextX, nextY, (nextX + afterX) / 2, (nextY + afterY) / 2);
+    const after = (i + 2) % POINTS;
+    context.quadraticCurveTo(nextX, nextY, (nextX + (xs[after] as number)) / 2, (nextY + (ys[after] as number)) / 2);
   }
   context.closePath();
 }

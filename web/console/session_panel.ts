@@ -41,7 +41,7 @@ export class SessionPanel extends LitElement {
   override render() {
     const { instructions, voice, greet, turns, silenceMs } = this.preferences;
     return html`
-      <h2>Session</h2>
+      <h2>How it behaves</h2>
       <label class="field"
         >Instructions
         <textarea rows="5" .value=${instructions} @change=${(event: Event) => this.#prefer({ instructions: value(event) })}></textarea>

@@ -32,6 +32,7 @@ export class TimingPanel extends LitElement {
       }
       .figure b {
         font: 400 44px/1 var(--serif);
+        white-space: nowrap;
         letter-spacing: -0.02em;
         font-variant-numeric: lining-nums tabular-nums;
       }
@@ -52,8 +53,14 @@ export class TimingPanel extends LitElement {
         gap: 12px;
         font-weight: 500;
       }
+      h3 {
+        margin-top: 14px;
+        font-weight: 500;
+        font-size: 13px;
+        color: var(--ink-3);
+      }
       dl {
-        margin: 10px 0 0;
+        margin: 6px 0 0;
         display: grid;
         grid-template-columns: minmax(0, 1fr) 64px;
         gap: 5px 12px;
@@ -94,7 +101,7 @@ export class TimingPanel extends LitElement {
     const spoken = this.turns.flatMap((turn) => (turn.from === "voice" && turn.toSoundMs !== undefined ? [turn.toSoundMs] : []));
     const middle = median(spoken);
     return html`
-      <h2>Timing</h2>
+      <h2>How fast it answers</h2>
       ${middle === undefined
         ? html`<p class="muted">How long you wait for an answer appears here, turn by turn.</p>`
         : html`<div class="figure"><b>${seconds(middle)}</b><span class="muted">from the end of your turn to the first sound, median of ${spoken.length}</span></div>`}
@@ -113,13 +120,15 @@ export class TimingPanel extends LitElement {
         <span>Answer ${number}, ${turn.from === "voice" ? "spoken" : "asked for by the page"}</span>
         <span>${total === undefined ? "–" : seconds(total)}</span>
       </div>
+      <h3>In this page</h3>
       <dl>
-        ${turn.windowMs > 0 ? html`<dt>Pause waited for before that</dt><dd>${turn.windowMs} ms</dd>` : nothing}
+        ${turn.windowMs > 0 ? html`<dt>Pause waited for, before the clock starts</dt><dd>${turn.windowMs} ms</dd>` : nothing}
         ${turn.toAudioMs === undefined ? nothing : html`<dt>First sound arrived in this page</dt><dd>${Math.round(turn.toAudioMs)} ms</dd>`}
         ${turn.toSoundMs === undefined ? nothing : html`<dt>First sound played</dt><dd>${Math.round(turn.toSoundMs)} ms</dd>`}
       </dl>
       ${server
-        ? html`<dl aria-label="As the server saw it, from the end of your voice">
+        ? html`<h3>On the server, after your voice stopped</h3>
+          <dl>
             ${STAGES.map(({ key, name }) => this.#stage(name, server[key], longest))}
           </dl>`
         : nothing}

@@ -93,7 +93,7 @@ export class ToolsPanel extends LitElement {
 
   override render() {
     return html`
-      <h2>Functions</h2>
+      <h2>What it can do</h2>
       <p class="muted">Ask for one in your own words. What it returns is what the assistant speaks about.</p>
       <ul>
         ${this.builtIn.map((tool) => this.#tool(tool.name, tool.description, tool.parameters, false))}

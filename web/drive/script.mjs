@@ -66,6 +66,7 @@ export class ScriptedServer {
   #ws;
   #count = 0;
   #opened = false;
+  #previous = null;
   session = { type: "realtime", object: "realtime.session", id: "sess_scripted", model: "parley-demo", instructions: "", expires_at: 0,
     audio: { input: { turn_detection: TURN_DETECTION }, output: { voice: "hibari" } } };
 
@@ -97,6 +98,7 @@ export class ScriptedServer {
   }
 
   begin(response, item, previous = null) {
+    this.#previous = previous;
     this.send({ type: "response.created", response: { id: response, status: "in_progress", output: [] } });
     const message = { type: "message", id: item, role: "assistant", status: "in_progress", content: [] };
     this.send({ type: "response.output_item.added", response_id: response, output_index: 0, item: message });
@@ -116,7 +118,7 @@ export class ScriptedServer {
     const message = { type: "message", id: item, role: "assistant", status: status === "completed" ? "completed" : "incomplete", content: [{ type: "output_audio", transcript: text }] };
     this.send({ type: "response.output_audio.done", ...part });
     this.send({ type: "response.output_audio_transcript.done", ...part, transcript: text });
-    this.send({ type: "conversation.item.done", previous_item_id: null, item: message });
+    this.send({ type: "conversation.item.done", previous_item_id: this.#previous, item: message });
     this.send({ type: "response.output_item.done", response_id: response, output_index: 0, item: message });
     this.send({ type: "response.done", response: { id: response, status, output: [message] }, ...(timeline ? { parley_timeline: timeline } : {}) });
   }

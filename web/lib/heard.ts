@@ -38,7 +38,8 @@ export function heardChars(text: string, spans: readonly Span[], playedMs: numbe
     if (playedMs >= span.endMs) heard = Math.max(heard, span.charEnd);
     else if (playedMs > span.startMs) {
       const share = (playedMs - span.startMs) / (span.endMs - span.startMs);
-      heard = Math.max(heard, wordsWithin(text, span.charStart, span.charEnd, share));
+      const end = wordsWithin(text, span.charStart, span.charEnd, share);
+      if (end > span.charStart) heard = Math.max(heard, end);
     }
   }
   return Math.min(heard, text.length);

@@ -13,7 +13,7 @@ try {
   await build({ entryPoints, outdir: out, bundle: true, platform: "node", format: "esm", target: "node20",
     outExtension: { ".js": ".mjs" }, sourcemap: "inline", logLevel: "warning" });
   const files = readdirSync(out).filter((name) => name.endsWith(".mjs")).map((name) => join(out, name));
-  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], { stdio: "inherit" });
   process.exitCode = run.status ?? 1;
 } finally {
   rmSync(out, { recursive: true, force: true });
