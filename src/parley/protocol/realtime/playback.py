@@ -65,6 +65,7 @@ class Spoken:
         self._sent = 0
         self._plays: list[tuple[int, int]] = []
         """When it sounds: `(from_ms, samples)`, in order, not overlapping."""
+        self._played_out = False
         self._queued = 0
         """Samples of a server-paced item that wait for its first frame to go out."""
         self._cut_ms: int | None = None
@@ -97,11 +98,12 @@ class Spoken:
     def send(self, samples: int, spans: Iterable[TextSpan]) -> None:
         """Add audio that was sent. Without spans, the text not yet accounted for shares this audio."""
         self._sent += samples
+        self._played_out = False
         given = False
         for span in spans:
             given = True
             self._add(span)
-        if not given:
+        if not given and samples:
             self._guess()
 
     def play_from(self, at: Ms, samples: int) -> None:
@@ -125,8 +127,14 @@ class Spoken:
 
     def played_ms(self, now: Ms) -> int:
         """Estimate how much of it has been played."""
+        if self._played_out:
+            return self.sent_ms
         played = sum(max(0, min(count, (now - start) * SAMPLES_PER_MS)) for start, count in self._plays)
         return min(played, self._sent) // SAMPLES_PER_MS
+
+    def play_out(self) -> None:
+        """Take note that everything sent so far has been played."""
+        self._played_out = True
 
     def playing_until(self) -> Ms | None:
         """Tell when what was sent will have been played, if it plays at all."""
@@ -253,9 +261,12 @@ class Playback:
 
     def drained(self, response_id: ResponseId) -> bool:
         """Server-paced: the last frame of `response_id` went out. False if it was not playing."""
-        self._queue = [spoken for spoken in self._queue if spoken.response_id != response_id]
         if response_id not in self._started:
             return False
+        for spoken in self._queue:
+            if spoken.response_id == response_id:
+                spoken.play_out()
+        self._queue = [spoken for spoken in self._queue if spoken.response_id != response_id]
         self._started.discard(response_id)
         return True
 

@@ -305,7 +305,7 @@ class Responses:
             self._default = None
         usage = response_usage(
             running.tally,
-            prompt_chars=running.plan.prompt_chars,
+            prompt_chars=running.plan.prompt_chars if running.generating else 0,
             engine=live.engine_usage,
             output_chars=live.output_chars,
             output_ms=live.output_ms,
