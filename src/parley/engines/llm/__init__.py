@@ -1,0 +1,1 @@
+"""Chat models elsewhere. The keyless default lives in `engines.local`."""

@@ -1,0 +1,1 @@
+"""Speech recognition elsewhere. The keyless default lives in `engines.local`."""

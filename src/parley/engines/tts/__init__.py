@@ -1,0 +1,1 @@
+"""Speech synthesis elsewhere. The keyless default lives in `engines.local`."""

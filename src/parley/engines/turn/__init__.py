@@ -1,0 +1,1 @@
+"""Judges of whether a pause is an end."""
