@@ -35,7 +35,7 @@ _TRANSITIVE = frozenset(
 def completeness(text: str) -> float:
     """Probability in 0..1 that `text`, as recognised so far, is all that its speaker wants to say now."""
     stripped = text.strip()
-    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", stripped.lower().replace("’", "'"))
+    words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", stripped.lower().replace("\u2019", "'"))
     if not words or not _looks_english(stripped, words):
         return NEUTRAL
     last = words[-1]
