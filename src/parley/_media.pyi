@@ -11,7 +11,7 @@ __all__ = [
     "AudioError",
     "AudioTooLong",
     "CorruptAudio",
-    "OggOpusWriter",
+    "OggOpusStream",
     "OpusDecoder",
     "OpusEncoder",
     "Resampler",
@@ -65,8 +65,8 @@ class OpusDecoder:
     def conceal(self, samples: int, /) -> bytes: ...
 
 @final
-class OggOpusWriter:
-    def __new__(cls, serial: int, bit_rate: int = 32_000) -> OggOpusWriter: ...
+class OggOpusStream:
+    def __new__(cls, bit_rate: int = 32_000, *, serial: int = 1) -> OggOpusStream: ...
     def push(self, pcm: Buffer, /) -> bytes: ...
     def finish(self) -> bytes: ...
 

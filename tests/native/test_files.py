@@ -14,7 +14,7 @@ from parley.audio import (
     AudioError,
     AudioTooLong,
     CorruptAudio,
-    OggOpusWriter,
+    OggOpusStream,
     UnsupportedAudio,
     decode_file,
     wav_bytes,
@@ -64,7 +64,7 @@ def test_a_tag_before_flac_is_skipped() -> None:
 def test_an_ogg_that_breaks_off_plays_up_to_there() -> None:
     ogg = (FILES / "tone.ogg").read_bytes()
     assert decode_file(ogg[:-10]) == b""  # its only page of sound is incomplete
-    writer = OggOpusWriter(1)
+    writer = OggOpusStream()
     pages = writer.push(bytes(2 * 24_000)) + writer.finish()
     assert 2 * 24_000 * 0.8 < len(decode_file(pages[:-10])) < 2 * 24_000
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.audio import AudioError, CorruptAudio, OggOpusWriter, OpusDecoder, OpusEncoder, decode_file
+from parley.audio import AudioError, CorruptAudio, OggOpusStream, OpusDecoder, OpusEncoder, decode_file
 
 FRAME = 480
 
@@ -78,13 +78,13 @@ def test_one_encoder_may_be_shared_by_threads() -> None:
 
 @given(st.lists(st.integers(0, 1_000), max_size=8))
 def test_a_stream_is_as_long_as_what_was_pushed(sizes: list[int]) -> None:
-    writer = OggOpusWriter(serial=1)
+    writer = OggOpusStream()
     stream = b"".join(writer.push(tone(size)) for size in sizes) + writer.finish()
     assert len(decode_file(stream)) == 2 * sum(sizes)
 
 
 def test_a_finished_stream_takes_no_more() -> None:
-    writer = OggOpusWriter(1)
+    writer = OggOpusStream()
     writer.finish()
     with pytest.raises(AudioError, match="make a new writer"):
         writer.push(b"")

@@ -10,7 +10,7 @@ const GRANULES_PER_SAMPLE: u64 = 2;
 const PACKETS_PER_PAGE: u64 = 5;
 
 /// Encodes 24 kHz mono PCM into an Ogg/Opus stream.
-pub struct OggOpusWriter {
+pub struct OggOpusStream {
     encoder: Encoder,
     pages: PacketWriter<'static, Vec<u8>>,
     serial: u32,
@@ -22,7 +22,7 @@ pub struct OggOpusWriter {
     pre_skip: u64,
 }
 
-impl OggOpusWriter {
+impl OggOpusStream {
     /// Begin a stream of `bit_rate` bits a second. `serial` tells logical streams apart: any number will do.
     pub fn new(bit_rate: i32, serial: u32) -> Result<Self, OpusError> {
         let mut encoder = Encoder::new(bit_rate)?;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn encode(pcm: &[i16], piece: usize) -> Vec<u8> {
-        let mut writer = OggOpusWriter::new(32_000, 7).unwrap();
+        let mut writer = OggOpusStream::new(32_000, 7).unwrap();
         let mut bytes = Vec::new();
         for block in pcm.chunks(piece) {
             bytes.extend(writer.push(block).unwrap());
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn pages_leave_while_speech_is_still_coming() {
-        let mut writer = OggOpusWriter::new(32_000, 1).unwrap();
+        let mut writer = OggOpusStream::new(32_000, 1).unwrap();
         let first = writer.push(&[]).unwrap();
         assert!(first.starts_with(b"OggS") && first.ends_with(b"parley\0\0\0\0"));
         let later = writer.push(&sound(24_000)).unwrap();

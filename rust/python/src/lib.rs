@@ -18,7 +18,7 @@ fn _media(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::VoiceActivity>()?;
     module.add_class::<opus::OpusEncoder>()?;
     module.add_class::<opus::OpusDecoder>()?;
-    module.add_class::<opus::OggOpusWriter>()?;
+    module.add_class::<opus::OggOpusStream>()?;
     module.add_function(wrap_pyfunction!(codec::decode_file, module)?)?;
     module.add_function(wrap_pyfunction!(codec::ulaw_encode, module)?)?;
     module.add_function(wrap_pyfunction!(codec::ulaw_decode, module)?)?;

@@ -93,20 +93,20 @@ impl OpusDecoder {
     }
 }
 
-/// Encode 24 kHz PCM16 into an Ogg/Opus stream, page by page.
+/// Encode 24 kHz PCM16 into an Ogg/Opus stream, page by page. `serial` matters only where streams are interleaved.
 #[pyclass(frozen, module = "parley._media")]
-pub(crate) struct OggOpusWriter(Mutex<Option<ogg_opus::OggOpusWriter>>);
+pub(crate) struct OggOpusStream(Mutex<Option<ogg_opus::OggOpusStream>>);
 
 fn finished() -> PyErr {
     AudioError::new_err("this Ogg stream is finished; make a new writer")
 }
 
 #[pymethods]
-impl OggOpusWriter {
+impl OggOpusStream {
     #[new]
-    #[pyo3(signature = (serial, bit_rate = 32_000))]
-    fn new(serial: u32, bit_rate: i32) -> PyResult<Self> {
-        let writer = ogg_opus::OggOpusWriter::new(bit_rate, serial).map_err(IntoPy::into_py)?;
+    #[pyo3(signature = (bit_rate = 32_000, *, serial = 1))]
+    fn new(bit_rate: i32, serial: u32) -> PyResult<Self> {
+        let writer = ogg_opus::OggOpusStream::new(bit_rate, serial).map_err(IntoPy::into_py)?;
         Ok(Self(Mutex::new(Some(writer))))
     }
 
@@ -120,7 +120,7 @@ impl OggOpusWriter {
 
     /// End the stream and return its last pages.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let pages = py.detach(|| lock(&self.0).take().map(ogg_opus::OggOpusWriter::finish));
+        let pages = py.detach(|| lock(&self.0).take().map(ogg_opus::OggOpusStream::finish));
         let pages = pages.ok_or_else(finished)?.map_err(IntoPy::into_py)?;
         Ok(PyBytes::new(py, &pages))
     }
