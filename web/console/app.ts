@@ -148,21 +148,21 @@ export class ParleyConsole extends LitElement {
 
   #tabs(views: readonly View[]): TemplateResult {
     const current = this.view === "talk" && !this.narrow ? "session" : this.view;
-    return html`<nav class="tabs" role="tablist" aria-label="Views">
+    return html`<nav class="tabs" aria-label="Views"><div role="tablist">
       ${views.map(
         (view) => html`<button role="tab" id=${`tab-${view}`} aria-selected=${view === current ? "true" : "false"}
           aria-controls="panel" @click=${() => (this.view = view)}>
           ${view[0]?.toUpperCase()}${view.slice(1)}
         </button>`,
       )}
-    </nav>`;
+    </div></nav>`;
   }
 
   #panel(config: PageConfig): TemplateResult {
     const view = this.view === "talk" ? "session" : this.view;
     return html`<aside>
       ${this.narrow ? nothing : this.#tabs(PANELS)}
-      <div class="panel" id="panel" role="tabpanel" aria-labelledby=${`tab-${view}`} tabindex="-1">${this.#panelBody(view, config)}</div>
+      <div class="panel" id="panel" role="tabpanel" aria-labelledby=${`tab-${view}`} tabindex="0">${this.#panelBody(view, config)}</div>
     </aside>`;
   }
 

@@ -79,8 +79,8 @@ export const appStyles = css`
     padding: 4px 0 20px;
   }
   .live voice-orb {
-    width: 136px;
-    margin: -12px 0 -12px -20px;
+    width: 184px;
+    margin: -22px -6px -22px -34px;
     flex: none;
   }
   .live .state {
@@ -99,7 +99,7 @@ export const appStyles = css`
     gap: 8px;
   }
   .big voice-orb {
-    width: min(340px, 62vw, 40vh);
+    width: min(390px, 76vw, 44vh);
     flex: none;
   }
   .big fault-screen {
@@ -107,7 +107,7 @@ export const appStyles = css`
     margin-top: 4px;
   }
   .big:has(fault-screen) voice-orb {
-    width: min(170px, 20vh);
+    width: min(200px, 24vh);
   }
   .title {
     font: 400 clamp(27px, 3vw, 36px)/1.15 var(--serif);
@@ -232,10 +232,15 @@ export const appStyles = css`
     min-height: 0;
   }
   .tabs {
-    display: flex;
-    gap: 4px;
     padding: 10px 18px 0;
     border-bottom: 1px solid var(--line);
+  }
+  [role="tablist"] {
+    display: flex;
+    gap: 4px;
+  }
+  .panel:focus-visible {
+    outline-offset: -3px;
   }
   .tabs button {
     flex: 1 1 auto;
@@ -326,7 +331,7 @@ export const appStyles = css`
       padding-bottom: 12px;
     }
     .live voice-orb {
-      width: 108px;
+      width: 132px;
     }
   }
   @media (max-height: 620px) {

@@ -158,7 +158,7 @@ export class VoiceOrb extends LitElement {
     const style = getComputedStyle(this);
     const accent = this.color || style.getPropertyValue("--accent");
     const ink = style.getPropertyValue("--ink");
-    const radius = size * 0.31;
+    const radius = size * 0.27;
     context.translate(size / 2, size / 2);
     const time = this.#calm.matches ? 0 : now / 1000;
     this.#assistantShape(context, radius, accent, time);

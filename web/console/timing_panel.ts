@@ -140,7 +140,7 @@ export class TimingPanel extends LitElement {
     const share = `width: ${Math.max(0, Math.min(100, (value / longest) * 100)).toFixed(1)}%`;
     return html`<dt>${name}</dt>
       <dd>${Math.round(value)} ms</dd>
-      <div class=${value === longest ? "track last" : "track"}><i style=${share}></i></div>`;
+      <dd class=${value === longest ? "track last" : "track"} aria-hidden="true"><i style=${share}></i></dd>`;
   }
 }
 

@@ -186,14 +186,15 @@ export class TranscriptView extends LitElement {
     if (!entry.text && entry.state !== "in_progress") return nothing;
     const heard = entry.text.slice(0, entry.heard);
     const rest = entry.text.slice(entry.heard);
+    const gap = /^\s*/.exec(rest)?.[0] ?? "";
     const turn = this.turns.find((candidate) => candidate.responseId === entry.responseId);
     const cut = entry.cut || (entry.state === "incomplete" && !entry.spoken);
     return html`<li class="assistant">
       <span class="who">Parley</span>
       <span class="words"
-        >${heard}${cut && rest
-          ? html`<span class="mark" title="You interrupted here"></span
-              ><span class="unheard"><span class="visually-hidden">Not heard: </span>${rest}</span>`
+        >${heard}${cut && rest.trim()
+          ? html`<span class="mark" title="You interrupted here"></span>${gap}<span class="unheard"
+                ><span class="visually-hidden">Not heard: </span>${rest.trimStart()}</span>`
           : html`<span class="coming">${rest}</span>`}${entry.text ? nothing : html`<span class="pending"></span>`}</span
       >
       ${this.#facts(entry, turn)}

@@ -1,0 +1,167 @@
+// Every state of the console, light and dark, wide and narrow: a picture, axe-core, no horizontal scroll, every control
+// reachable by Tab. Usage: node states.mjs OUT_DIR. Writes pictures and report.json there; judging is the caller's.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { launch } from "./browser.mjs";
+import { servePages } from "./pages.mjs";
+import { script } from "./script.mjs";
+
+const out = process.argv[2];
+if (!out) throw new Error("usage: node states.mjs OUT_DIR");
+const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const GREETING = "Hello! I am Parley. What would you like to do?";
+const ANSWER = "The orb is purple now. Shall I try another colour, or tell you what time it is where you are?";
+const TIMELINE = { committed_ms: 512, transcript_ms: 598, first_token_ms: 601, first_audio_ms: 684, first_sent_ms: 687 };
+
+/** A conversation under way: greeting heard, a spoken wish, a call. */
+function begun(server) {
+  server.begin("resp_0", "item_a0");
+  server.speak("resp_0", "item_a0", GREETING, { msPerChar: 8 });
+  server.finish("resp_0", "item_a0", GREETING, { timeline: { first_token_ms: 40, first_audio_ms: 96, first_sent_ms: 97 } });
+}
+const after = (ms, act) => void setTimeout(act, ms);
+const BEGUN_MS = 900;
+
+function asked(server) {
+  server.userSays("item_u1", "Could you paint the orb purple, please?", "item_a0");
+  server.call("resp_1", "item_c1", "set_orb_color", { color: "purple" }, "item_u1");
+}
+function answering(server) {
+  server.begin("resp_2", "item_a2", "item_c1");
+  server.speak("resp_2", "item_a2", ANSWER, { msPerChar: 90 });
+  server.finish("resp_2", "item_a2", ANSWER, { timeline: TIMELINE });
+}
+
+/** Replace `getUserMedia`: a DOMException's name, or "pending" for a question nobody answers. */
+const microphone = (what) => (page) =>
+  page.addInitScript((name) => {
+    navigator.mediaDevices.getUserMedia = () =>
+      name === "pending" ? new Promise(() => undefined) : Promise.reject(new DOMException("Said by the browser.", name));
+  }, what);
+
+/** name → how to get there. `phase` is what the stage must say; `text` must be on the screen. */
+const STATES = {
+  idle: { start: false, phase: "idle", text: "Start talking" },
+  permission: { before: microphone("pending"), phase: "permission", text: "Allow the microphone" },
+  connecting: { before: (page) => page.route("**/ui/secret", () => undefined), phase: "connecting", text: "Connecting" },
+  listening: { onOpen: (s) => begun(s), phase: "listening", text: "Listening", wait: 1200 },
+  thinking: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => { s.userSays("item_u1", "What can you do?", "item_a0"); s.send({ type: "response.created", response: { id: "resp_9", status: "in_progress", output: [] } }); })), phase: "thinking", text: "Thinking", wait: 2000 },
+  speaking: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s))), phase: "speaking", text: "Speaking", wait: 4200 },
+  interrupted: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s)), after(BEGUN_MS + 3600, () => s.send({ type: "input_audio_buffer.speech_started", audio_start_ms: 9000, item_id: "item_u3" }))), phase: "interrupted", text: "Interrupted", wait: 5200 },
+  over: { onOpen: (s) => begun(s), then: (page) => page.getByRole("button", { name: "End", exact: true }).click(), phase: "idle", text: "Conversation over", wait: 1200 },
+  notice: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => s.send({ type: "error", error: { type: "server_error", code: "engine_failed", message: "The language model did not answer. Check that it runs at the address given with --llm.", param: null, event_id: null } }))), phase: "listening", text: "did not answer", wait: 1500 },
+  "panel-tools": { onOpen: begun, view: "tools", then: (page) => page.getByRole("button", { name: "Add a function" }).click(), text: "JSON Schema", wait: 900 },
+  "panel-events": { onOpen: (s) => (begun(s), after(300, () => asked(s))), view: "events", then: (page) => page.locator("events-panel summary").nth(2).click(), text: "session.updated", wait: 1500 },
+  "panel-timing": { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s))), view: "timing", text: "First sound sent", wait: 2500 },
+  "panel-engines": { start: false, view: "engines", text: "moonshine-tiny-en" },
+  "panel-session": { start: false, view: "session", text: "Instructions" },
+  "sign-in": { config: { auth_required: true }, start: false, text: "Server key" },
+  "sign-in-refused": { config: { auth_required: true }, start: false, then: async (page) => { await page.getByLabel("Server key").fill("wrong"); await page.getByRole("button", { name: "Sign in" }).click(); }, text: "not one of this server's keys" },
+  "error-microphone-denied": { before: microphone("NotAllowedError"), phase: "error", text: "The microphone is blocked" },
+  "error-microphone-missing": { before: microphone("NotFoundError"), phase: "error", text: "No microphone found" },
+  "error-microphone-busy": { before: microphone("NotReadableError"), phase: "error", text: "in use" },
+  "error-insecure-origin": { before: (page) => page.addInitScript(() => Object.defineProperty(window, "isSecureContext", { value: false })), phase: "error", text: "cannot use a microphone" },
+  "error-sound-blocked": { before: (page) => page.addInitScript(() => { AudioContext.prototype.resume = () => new Promise(() => undefined); Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" }); }), phase: "error", text: "Turn on sound", wait: 1500 },
+  "error-server-gone": { onOpen: (s) => after(300, () => s.close(1011, "")), phase: "error", text: "does not answer", wait: 800 },
+  "error-session-expired": { onOpen: (s) => after(300, () => { s.send({ type: "error", error: { type: "invalid_request_error", code: "session_expired", message: "Your session hit the maximum duration of 60 minutes.", param: null, event_id: null } }); s.close(1001, "Your session hit the maximum duration of 60 minutes."); }), phase: "error", text: "Time is up", wait: 800 },
+  "error-at-capacity": { secretStatus: 503, phase: "error", text: "The server is full" },
+  "error-no-server": { before: (page) => page.route("**/ui/config", (route) => route.abort()), start: false, text: "does not answer" },
+};
+
+const SHAPES = [
+  { width: 1440, height: 900, scheme: "light" },
+  { width: 1440, height: 900, scheme: "dark" },
+  { width: 390, height: 844, scheme: "light" },
+  { width: 390, height: 844, scheme: "dark" },
+];
+
+/** Every control a person could want, by walking the open shadow trees. */
+function controlsIn() {
+  const found = [];
+  const walk = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      const wanted = element.matches("button:not(:disabled), a[href], input, select, textarea, summary, [tabindex='0']");
+      if (wanted && element.checkVisibility({ visibilityProperty: true })) found.push(element);
+      if (element.shadowRoot) walk(element.shadowRoot);
+    }
+  };
+  walk(document);
+  return found;
+}
+
+async function unreachable(page) {
+  await page.evaluate(`window.__controls = (${controlsIn.toString()})(); window.__reached = new Set()`);
+  const total = await page.evaluate(() => window.__controls.length);
+  for (let i = 0; i < total + 12; i++) {
+    await page.keyboard.press("Tab");
+    await page.evaluate(() => {
+      let active = document.activeElement;
+      while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+      window.__reached.add(active);
+    });
+  }
+  return page.evaluate(() => window.__controls.filter((control) => !window.__reached.has(control)).map((control) => control.outerHTML.slice(0, 120)));
+}
+
+async function look(browser, name, state, shape, pages) {
+  const context = await browser.newContext({ viewport: { width: shape.width, height: shape.height }, colorScheme: shape.scheme, permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) problems.push(`console: ${message.text()}`);
+  });
+  await script(page, { config: state.config, onOpen: state.onOpen, secretStatus: state.secretStatus });
+  await state.before?.(page);
+  await page.goto(pages.origin);
+  if (state.start !== false) await page.getByRole("button", { name: "Start talking" }).click();
+  if (state.view) await page.locator(`#tab-${state.view}`).click();
+  await page.waitForTimeout(state.wait ?? 500);
+  await state.then?.(page);
+  if (state.text) await page.getByText(state.text, { exact: false }).locator("visible=true").first().waitFor({ timeout: 5000 });
+  if (state.phase) await page.locator(`[data-phase="${state.phase}"]`).waitFor({ timeout: 5000 });
+  await page.evaluate(() => document.fonts.ready);
+  const picture = `${name}-${shape.width}-${shape.scheme}.png`;
+  await page.screenshot({ path: join(out, picture) });
+  const phase = await page.evaluate(() => document.querySelector("parley-console").shadowRoot.querySelector("[data-phase]")?.dataset.phase ?? null);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const clipped = await page.evaluate(() => {
+    const wide = [];
+    const walk = (root) => {
+      for (const element of root.querySelectorAll("*")) {
+        const box = element.getBoundingClientRect();
+        if (box.width > 0 && box.right > innerWidth + 1 && element.checkVisibility() && !element.matches(".visually-hidden")) wide.push(element.outerHTML.slice(0, 100));
+        if (element.shadowRoot) walk(element.shadowRoot);
+      }
+    };
+    walk(document);
+    return wide;
+  });
+  await page.evaluate(axeSource);
+  const violations = await page.evaluate(async () => {
+    const result = await window.axe.run(document, { resultTypes: ["violations"] });
+    return result.violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map((node) => `${node.target.flat().join(" ")} ${node.failureSummary ?? ""}`) }));
+  });
+  // Tabbing through moves the page on; so it comes last.
+  const unreached = await unreachable(page);
+  await context.close();
+  return { name, ...shape, picture, phase, overflow, clipped, violations, unreached, problems };
+}
+
+await mkdir(out, { recursive: true });
+const pages = await servePages();
+const browser = await launch();
+const report = [];
+const only = process.argv[3]?.split(",");
+try {
+  for (const [name, state] of Object.entries(STATES)) {
+    if (only && !only.includes(name)) continue;
+    report.push(...(await Promise.all(SHAPES.map((shape) => look(browser, name, state, shape, pages)))));
+  }
+} finally {
+  await browser.close();
+  pages.close();
+}
+await writeFile(join(out, "report.json"), JSON.stringify(report, null, 1));
