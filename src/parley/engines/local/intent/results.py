@@ -1,0 +1,359 @@
+"""Speak from what a function returned: what was done, what came back, or what went wrong. Never raw JSON.
+
+Pure: a call and its output text in, one or a few sentences out. Wording of single values is in `wording`, markup in
+`markup`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from parley.engines.local.intent.history import Returned
+from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, QUERY_CONCEPTS
+from parley.engines.local.intent.markup import looks_like_markup, speak_markup
+from parley.engines.local.intent.words import name_words, split_words, stem
+from parley.engines.local.intent.wording import and_list, is_verb, past, plural, said_name, value_aloud
+
+__all__ = ["speak_result", "what_was_done"]
+
+_MOST_FACTS: Final = 6
+_MOST_ENTRIES: Final = 5
+_MOST_WORDS: Final = 70
+_PLAIN_KEYS: Final = (
+    "answer message result output text summary content value data response description reply spoken speech"
+).split()
+_DULL: Final = frozenset(
+    "id uuid url uri href link type object timestamp created updated version etag hash token".split()
+)
+_OK_WORDS: Final = frozenset("ok okay done success succeeded true completed complete yes null none accepted".split())
+_BAD_WORDS: Final = frozenset("error failed failure fail denied invalid rejected".split())
+_SUFFIX_UNITS: Final = MappingProxyType(
+    {
+        "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "mi": "mile", "miles": "mile", "kg": "kilogram",
+        "g": "gram", "c": "degree", "f": "degree", "celsius": "degree", "fahrenheit": "degree", "deg": "degree", "ms": "millisecond",
+        "s": "second", "sec": "second", "seconds": "second", "secs": "second", "min": "minute", "minutes": "minute",
+        "hours": "hour", "days": "day", "pct": "percent", "percent": "percent", "percentage": "percent", "usd": "dollar",
+        "eur": "euro", "kmh": "kilometers per hour", "kph": "kilometers per hour", "mph": "miles per hour", "px": "pixel",
+    }
+)  # fmt: skip
+_INVARIANT: Final = frozenset({"percent", "kilometers per hour", "miles per hour"})
+_PARTICLES: Final = MappingProxyType(
+    {
+        "focus": "on",
+        "zoom": "in on",
+        "look": "at",
+        "search": "for",
+        "navigate": "to",
+        "go": "to",
+        "move": "to",
+        "listen": "to",
+    }
+)
+_SETTING: Final = frozenset("set change update make adjust switch modify turn move rename increase decrease".split())
+
+
+def speak_result(returned: Returned, asked: str = "") -> str:
+    """Say what one function returned. `asked` is the user's question, whose words pick the facts to lead with."""
+    name = returned.call.name if returned.call else ""
+    arguments = _arguments(returned.call.arguments if returned.call else "")
+    about = [word.stem for word in split_words(asked) if word.norm not in FUNCTION_WORDS]
+    text = returned.output.strip()
+    try:
+        value: Any = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return _speak_text(text, name, arguments, about)
+    if isinstance(value, str):
+        return _speak_text(value.strip(), name, arguments, about)
+    trouble = _trouble(value)
+    if trouble is not None:
+        return _failed(name, trouble)
+    if _is_plain_ok(value):
+        return what_was_done(name, arguments)
+    if isinstance(value, Mapping):
+        return _speak_object(value, name, arguments, about)
+    if isinstance(value, list):
+        return _speak_list(value, name)
+    return _sentence(f"{_subject(name)} is {value_aloud(value)}" if name else f"It is {value_aloud(value)}")
+
+
+def what_was_done(name: str, arguments: Mapping[str, Any]) -> str:
+    """Tell a finished call in words: `I changed the page title to hello`."""
+    words = name_words(name)
+    if not words:
+        return "Done."
+    if not is_verb(words[0]):
+        return _sentence("Done: " + " ".join(words) + _with(arguments))
+    verb, rest = past(words[0]), list(words[1:])
+    flat = _flat(arguments)
+    if len(flat) == 1:
+        key, value = next(iter(flat.items()))
+        said = _argument(value)
+        named = [word for word in rest if word not in key.split()]
+        if isinstance(value, bool):
+            return _sentence(f"Done. I {verb} {_the(' '.join(rest) or key)}: {key} {'on' if value else 'off'}")
+        if words[0] in _SETTING:
+            return _sentence(f"I {verb} {_the(' '.join(rest) or key)} to {said}")
+        particle = f" {_PARTICLES[words[0]]}" if words[0] in _PARTICLES and rest[:1] != [_PARTICLES[words[0]]] else ""
+        if len(named) < len(rest):
+            return _sentence(f"Done. I {verb}{particle} {' '.join([*named, said])}")
+        return _sentence(
+            f"Done. I {verb} {_the(' '.join(rest))}: {said}" if rest else f"Done. I {verb}{particle} {said}"
+        )
+    return _sentence(f"Done. I {verb} {_the(' '.join(rest))}".rstrip() + _with(arguments))
+
+
+def _with(arguments: Mapping[str, Any]) -> str:
+    parts = [f"{key} {_argument(value)}" for key, value in _flat(arguments).items()][:4]
+    return f", with {and_list(parts)}" if parts else ""
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return and_list([_argument(one) for one in value[:_MOST_ENTRIES]])
+    if isinstance(value, str) and "_" in value and " " not in value:
+        return said_name(value)
+    return _short(value_aloud(value), 16)
+
+
+def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in arguments.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value))
+        else:
+            flat[said_name(str(key))] = value
+    return flat
+
+
+def _the(noun: str) -> str:
+    first = noun.split(" ", 1)[0]
+    return (
+        noun if not noun or first in {"the", "a", "an", "to", "up", "on", "off", "in", "my", "for"} else f"the {noun}"
+    )
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+# --- success and failure -------------------------------------------------------------------------------------------
+
+
+def _trouble(value: Any) -> str | None:
+    """The error a result reports, `""` for one without words, None for a result that is fine."""
+    if not isinstance(value, Mapping):
+        return None
+    lower = {str(key).lower(): part for key, part in value.items()}
+    error = lower.get("error", lower.get("errors"))
+    if error not in (None, False, "", [], {}):
+        return _words_of(error) or _words_of(lower.get("message"))
+    said_bad = any(lower.get(key) is False for key in ("success", "ok", "succeeded"))
+    if said_bad or str(lower.get("status", "")).lower() in _BAD_WORDS:
+        return _words_of(lower.get("message")) or _words_of(lower.get("reason")) or _words_of(lower.get("detail"))
+    return None
+
+
+def _words_of(value: Any) -> str:
+    if isinstance(value, str):
+        return _short(value.strip(), 30)
+    if isinstance(value, Mapping):
+        return next((_words_of(value[key]) for key in ("message", "detail", "reason", "code") if value.get(key)), "")
+    if isinstance(value, list) and value:
+        return _words_of(value[0])
+    return ""
+
+
+def _failed(name: str, why: str) -> str:
+    words = name_words(name)
+    if words and is_verb(words[0]):
+        head = f"I could not {words[0]} {_the(' '.join(words[1:]))}".rstrip()
+    else:
+        head = "That did not work"
+    why = _clean(why).rstrip(".")
+    return f"{head}: {why}." if why else f"{head}."
+
+
+def _is_plain_ok(value: Any) -> bool:
+    if value is None or value is True or value in ("", {}):
+        return True
+    if isinstance(value, Mapping):
+        return len(value) <= 3 and all(
+            part is True or part is None or str(part).lower() in _OK_WORDS or str(key).lower() in {"code"}
+            for key, part in value.items()
+        )
+    return False
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+def _speak_text(text: str, name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
+    if not text or text.lower().rstrip(".! ") in _OK_WORDS:
+        return what_was_done(name, arguments)
+    if looks_like_markup(text):
+        return speak_markup(text, about)
+    first = text.split(None, 1)[0].lower().rstrip(":!.,")
+    if first in _BAD_WORDS:
+        return _failed(name, text.split(None, 1)[1] if " " in text else "")
+    return _sentence(_short(_clean(text), _MOST_WORDS))
+
+
+def _speak_object(value: Mapping[str, Any], name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
+    facts = {
+        str(key): part for key, part in value.items() if str(key).lower() not in {"success", "ok", "status", "error"}
+    }
+    status = value.get("status")
+    if not facts and status is not None:
+        return _sentence(f"The status is {value_aloud(status)}")
+    for key in _PLAIN_KEYS:
+        if key in facts and (
+            len(facts) == 1
+            or (isinstance(facts[key], str) and key in {"answer", "message", "spoken", "speech", "summary"})
+        ):
+            part = facts[key]
+            if isinstance(part, str):
+                return _speak_text(part.strip(), name, arguments, about)
+            return _speak_list(part, name) if isinstance(part, list) else _speak_any(part, name, arguments, about)
+    asked = {key: part for key, part in facts.items() if {stem(word) for word in name_words(key)} & set(about)}
+    chosen = asked or {key: part for key, part in facts.items() if not set(name_words(key)) & _DULL} or facts
+    if not is_reader_name(name) and not asked and _echoes(chosen, arguments):
+        return what_was_done(name, arguments)
+    said = [fact for key, part in list(chosen.items())[:_MOST_FACTS] if (fact := _fact(key, part))]
+    return _sentence(and_list(said)) if said else what_was_done(name, arguments)
+
+
+def _speak_any(value: Any, name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
+    if isinstance(value, Mapping):
+        return _speak_object(value, name, arguments, about)
+    return _sentence(f"{_subject(name)} is {value_aloud(value)}")
+
+
+def is_reader_name(name: str) -> bool:
+    """Whether a tool's name says that it looks something up."""
+    words = name_words(name)
+    return bool(words) and (
+        not is_verb(words[0]) or bool(CONCEPTS.get(stem(words[0]), frozenset()) & (QUERY_CONCEPTS - {"show"}))
+    )
+
+
+def _echoes(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a result only repeats what was asked for."""
+    given = [str(value).lower() for value in _flat(arguments).values()]
+    return bool(facts) and all(str(part).lower() in given or str(part).lower() in _OK_WORDS for part in facts.values())
+
+
+def _fact(key: str, value: Any) -> str:
+    words, unit = list(name_words(key)) or [key], ""
+    if len(words) > 1 and words[-1] in _SUFFIX_UNITS and isinstance(value, int | float) and not isinstance(value, bool):
+        unit = _SUFFIX_UNITS[words.pop()]
+    subject = _the(" ".join(words))
+    if isinstance(value, bool):
+        return (
+            f"{subject} is {'on' if value else 'off'}"
+            if words[-1] not in {"open", "closed", "locked", "available", "valid"}
+            else f"it is {'' if value else 'not '}{words[-1]}"
+        )
+    if isinstance(value, Mapping):
+        inner = [fact for part, one in list(value.items())[:3] if (fact := _fact(str(part), one))]
+        return f"{subject}: {and_list(inner)}" if inner else ""
+    if isinstance(value, list):
+        return (
+            f"{subject} {'are' if words[-1].endswith('s') else 'is'} {_entries(value)}"
+            if value
+            else f"there are no {' '.join(words)}"
+        )
+    if value is None or value == "":
+        return ""
+    said = _short(_clean(value_aloud(value)), 24)
+    if unit:
+        said += f" {unit if unit in _INVARIANT else plural(unit, value)}"
+    verb = "are" if words[-1].endswith("s") and not words[-1].endswith("ss") and words[-1] != "status" else "is"
+    return f"{subject} {verb} {said}"
+
+
+def _speak_list(values: Sequence[Any], name: str) -> str:
+    if not values:
+        return "There is nothing there."
+    noun = (name_words(name) or ("result",))[-1]
+    noun = noun if len(values) == 1 or noun.endswith("s") else plural(noun, 2)
+    if all(not isinstance(one, Mapping | list) for one in values):
+        return _sentence(_entries(values))
+    head = (
+        f"There is one: "
+        if len(values) == 1
+        else f"There are {len(values)} {noun}: "
+        if not is_verb(noun)
+        else f"There are {len(values)}: "
+    )
+    return _sentence(head + _entries(values))
+
+
+def _entries(values: Sequence[Any]) -> str:
+    said = [_entry(one) for one in values[:_MOST_ENTRIES]]
+    said = [one for one in said if one]
+    if len(values) > _MOST_ENTRIES:
+        said.append(f"{len(values) - _MOST_ENTRIES} more")
+    return and_list(said) or "nothing"
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, Mapping):
+        for key in ("name", "title", "label", "text", "summary", "subject"):
+            if isinstance(value.get(key), str):
+                extra = [
+                    value_aloud(part)
+                    for other, part in value.items()
+                    if other != key
+                    and isinstance(part, str | int | float)
+                    and not isinstance(part, bool)
+                    and not set(name_words(str(other))) & _DULL
+                ]
+                return _short(_clean(f"{value[key]}, {', '.join(extra[:2])}" if extra else value[key]), 20)
+        facts = [fact for key, part in list(value.items())[:3] if (fact := _fact(str(key), part))]
+        return and_list(facts)
+    if isinstance(value, list):
+        return _entries(value)
+    return _short(_clean(value_aloud(value)), 20)
+
+
+def _subject(name: str) -> str:
+    words = list(name_words(name))
+    if words and is_verb(words[0]) and len(words) > 1:
+        words = words[1:]
+    return _the(" ".join(words)) or "it"
+
+
+_CLUTTER = re.compile(r"[{}\[\]<>`*_#|\\]+|https?://\S+")
+
+
+def _clean(text: str) -> str:
+    return " ".join(_CLUTTER.sub(" ", text).split())
+
+
+def _short(text: str, most: int) -> str:
+    words = text.split()
+    if len(words) <= most:
+        return " ".join(words)
+    cut = " ".join(words[:most])
+    for mark in (". ", "! ", "? "):
+        if mark in cut[len(cut) // 3 :]:
+            return cut[: cut.rindex(mark) + 1]
+    return cut.rstrip(",;:") + ", and more"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return "Done."
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?" else text + "."
