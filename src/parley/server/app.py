@@ -1,0 +1,172 @@
+"""The composition root: settings in, one ASGI application and the engine room out. No logic lives here.
+
+Order of things around a request: `serving` (socket, uvicorn) → `gate` (policy, credential, ids) → realtime endpoint, or
+the framework's routes (`routes_*`) → engines through `engine_room`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+
+import parley
+from parley.auth.client_secrets import MemorySecretStore
+from parley.auth.keys import ApiKeys
+from parley.auth.pages import PageSessions, SignInLimit
+from parley.auth.permissions import SitePolicy
+from parley.engines.base import EngineSet
+from parley.observe.metrics import ServerMetrics
+from parley.protocol.realtime.ids import IdKind, IdSource
+from parley.protocol.realtime.session_config import SessionConfig
+from parley.runtime.clock import SystemClock
+from parley.runtime.limits import Limits
+from parley.runtime.supervisor import Supervisor
+from parley.server import (
+    routes_audio,
+    routes_chat,
+    routes_docs,
+    routes_health,
+    routes_models,
+    routes_pages,
+    routes_realtime,
+)
+from parley.server.engine_room import EngineRoom
+from parley.server.gate import App, Gate
+from parley.server.page_files import PageFiles
+from parley.server.parts import Parts, parts_guard
+from parley.server.problems import exception_handlers
+from parley.server.realtime_entry import RealtimeEntry
+from parley.server.session_start import SessionDefaults
+from parley.server.settings import Settings
+from parley.transports.websocket import RealtimeWebSocket
+
+__all__ = ["MAX_BODY_BYTES", "ParleyApp", "create_app", "random_ids"]
+
+MAX_BODY_BYTES = 8 << 20
+"""What a JSON body may weigh; uploads of audio have their own bound."""
+
+_ROUTES = (
+    *routes_health.ROUTES,
+    *routes_realtime.ROUTES,
+    *routes_models.ROUTES,
+    *routes_audio.ROUTES,
+    *routes_chat.ROUTES,
+    *routes_pages.ROUTES,
+    *routes_docs.ROUTES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParleyApp:
+    """The server without a socket: `asgi` answers requests, `room.run()` gives it engines and sessions."""
+
+    asgi: App
+    room: EngineRoom
+    parts: Parts
+
+
+def create_app(
+    settings: Settings,
+    *,
+    build: Callable[[], EngineSet],
+    limits: Limits | None = None,
+    unix_seconds: Callable[[], float] = time.time,
+    assets: Path | None = None,
+) -> ParleyApp:
+    """Put the server together. `build` makes the engines, on a thread; nothing is loaded before `room.run()`."""
+    ids = random_ids()
+    metrics = ServerMetrics(parley.__version__)
+    bounds = limits or _limits(settings)
+
+    def supervise(engines: EngineSet) -> Supervisor:
+        return Supervisor(
+            engines=engines, clock=SystemClock(), ids=ids, limits=bounds, metrics=metrics, capture_dir=settings.capture
+        )
+
+    keys = ApiKeys(settings.api_keys)
+    policy = SitePolicy(cors_origins=settings.cors_origins, open_to_all=bool(keys))
+    parts = Parts(
+        version=parley.__version__,
+        keys=keys,
+        secrets=MemorySecretStore(unix_seconds=unix_seconds, token=_token),
+        pages=PageSessions(unix_seconds=unix_seconds, token=_token),
+        sign_in=SignInLimit(monotonic_seconds=time.monotonic),
+        room=EngineRoom(build=build, supervise=supervise, metrics=metrics),
+        metrics=metrics,
+        defaults=SessionDefaults(_default_session(settings)),
+        ids=ids,
+        unix_seconds=unix_seconds,
+    )
+    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, room=parts.room, defaults=parts.defaults)
+    gate = Gate(
+        http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets")),
+        realtime=RealtimeWebSocket(open=entry.open, event_id=lambda: ids("event")),
+        policy=policy,
+        keys=keys,
+        secrets=parts.secrets,
+        metrics=metrics,
+        request_id=lambda: f"req_{secrets.token_hex(12)}",
+    )
+    return ParleyApp(asgi=gate, room=parts.room, parts=parts)
+
+
+def _framework(parts: Parts, files: PageFiles) -> Any:
+    return Litestar(
+        route_handlers=list(_ROUTES),
+        dependencies={
+            "parts": Provide(lambda: parts, sync_to_thread=False),
+            "page_files": Provide(lambda: files, sync_to_thread=False),
+        },
+        guards=[parts_guard],
+        exception_handlers=exception_handlers(),
+        openapi_config=OpenAPIConfig(
+            title="Parley",
+            version=parts.version,
+            use_handler_docstrings=True,
+            render_plugins=[],
+            path="/openapi-internal",
+        ),
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _default_session(settings: Settings) -> SessionConfig:
+    config = SessionConfig()
+    if settings.llm.model:
+        config = msgspec.structs.replace(config, model=settings.llm.model)
+    if settings.voice:
+        output = msgspec.structs.replace(config.audio.output, voice=settings.voice)
+        config = msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, output=output))
+    return config
+
+
+def _limits(settings: Settings) -> Limits:
+    bounds: Mapping[str, int] = {
+        "max_sessions": settings.max_sessions,
+        "max_session_ms": settings.max_session_minutes * 60_000,
+    }
+    return Limits(**bounds)
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def random_ids() -> IdSource:
+    """Make unguessable ids of 24 hexadecimal digits: at most 30 characters with their prefix."""
+
+    def fresh(kind: IdKind) -> str:
+        return f"{kind}_{secrets.token_hex(12)}"
+
+    return fresh

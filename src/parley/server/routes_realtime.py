@@ -1,0 +1,143 @@
+"""`POST /v1/realtime/client_secrets`, and honest answers for the parts of the Realtime surface that are not served.
+
+Source: Realtime API, "Create client secret". Neighbours: `session_start`, `parley.auth.client_secrets`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from litestar import HttpMethod, Request, post, route
+
+from parley.auth.client_secrets import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, TooManySecrets
+from parley.auth.permissions import Permission
+from parley.protocol.realtime.errors import ClientFault
+from parley.protocol.realtime.session_config import SessionObject, session_object
+from parley.server.parts import PERMISSION, Parts
+from parley.server.problems import Problem, validation_problem
+
+__all__ = ["ROUTES", "SecretValue", "mint"]
+
+
+class ExpiresAfter(msgspec.Struct, frozen=True):
+    """When the secret expires: `seconds` (10 to 7200) after its creation."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = DEFAULT_LIFETIME_S
+
+
+class SecretRequest(msgspec.Struct, frozen=True):
+    """Everything is optional. `session` is the configuration that sessions of the secret start with."""
+
+    expires_after: ExpiresAfter | None = None
+    session: dict[str, Any] | None = None
+
+
+class SecretValue(msgspec.Struct, frozen=True):
+    """A minted secret. `expires_at` in Unix seconds."""
+
+    value: str
+    expires_at: int
+
+
+class MintedSecret(msgspec.Struct, frozen=True):
+    """The secret, at the top and once more as `client_secret`, where older clients look; and the effective session."""
+
+    value: str
+    expires_at: int
+    session: SessionObject
+    client_secret: SecretValue
+
+
+@post(
+    "/v1/realtime/client_secrets",
+    status_code=200,
+    tags=["realtime"],
+    opt={PERMISSION: Permission.MINT_SECRET},
+    request_max_body_size=1 << 20,
+)
+async def create_client_secret(request: Request[Any, Any, Any], parts: Parts) -> MintedSecret:
+    """Mint a short-lived secret with which a browser may start sessions, as often as it likes until it expires.
+
+    Body: `{"expires_after": {"anchor": "created_at", "seconds": 10…7200}, "session": {…}}`, all optional.
+    """
+    asked = await _asked(request)
+    seconds = (asked.expires_after or ExpiresAfter()).seconds
+    if not MIN_LIFETIME_S <= seconds <= MAX_LIFETIME_S:
+        raise Problem(
+            400,
+            f"'expires_after.seconds' is {MIN_LIFETIME_S} to {MAX_LIFETIME_S}, not {seconds}.",
+            code="invalid_value",
+            param="expires_after.seconds",
+        )
+    config = parts.defaults.start(asked.session)
+    if isinstance(config, ClientFault):
+        raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
+    minted = await mint(parts, asked.session, seconds)
+    return MintedSecret(
+        value=minted.value,
+        expires_at=minted.expires_at,
+        session=session_object(config, session_id=parts.ids("sess"), expires_at=0),
+        client_secret=minted,
+    )
+
+
+async def _asked(request: Request[Any, Any, Any]) -> SecretRequest:
+    body = await request.body()
+    if not body.strip():
+        return SecretRequest()
+    try:
+        return msgspec.json.decode(body, type=SecretRequest)
+    except msgspec.ValidationError as error:
+        raise validation_problem(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Problem(400, "The body is not valid JSON. Send one JSON object.", code="invalid_json") from None
+
+
+async def mint(parts: Parts, session: dict[str, Any] | None, lifetime_s: int) -> SecretValue:
+    """Make a secret that carries `session`, which must have been checked. Raises `Problem` when the store is full."""
+    try:
+        value, secret = await parts.secrets.mint(
+            lifetime_s=lifetime_s, session=msgspec.json.encode(session) if session else None
+        )
+    except TooManySecrets:
+        words = "Too many client secrets are waiting to expire. Try again later, or mint with a shorter lifetime."
+        raise Problem(
+            429, words, code="rate_limit_exceeded", type="rate_limit_error", headers={"retry-after": "10"}
+        ) from None
+    return SecretValue(value, secret.expires_at)
+
+
+_EVERY_METHOD = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE]
+
+
+@route(
+    [
+        "/v1/realtime",
+        "/v1/realtime/sessions",
+        "/v1/realtime/transcription_sessions",
+        "/v1/realtime/calls",
+        "/v1/realtime/calls/{call_id:str}/{verb:str}",
+        "/v1/realtime/translations",
+        "/v1/realtime/translations/{rest:path}",
+        "/v1/live",
+        "/v1/live/{rest:path}",
+    ],
+    http_method=_EVERY_METHOD,
+    include_in_schema=False,
+    opt={PERMISSION: Permission.START_SESSION},
+)
+async def not_served(request: Request[Any, Any, Any]) -> None:
+    """Say that a known part of the vendor's surface is not served, and what is."""
+    if request.url.path.rstrip("/") == "/v1/realtime" and request.method == "GET":
+        words = "/v1/realtime is a WebSocket. Connect with an upgrade request."
+        raise Problem(426, words, code="upgrade_required", headers={"upgrade": "websocket"})
+    words = (
+        "This server does not serve this part of the API. It serves realtime sessions by WebSocket at /v1/realtime, "
+        "and POST /v1/realtime/client_secrets."
+    )
+    raise Problem(501, words, code="not_implemented", type="server_error", headers={"x-should-retry": "false"})
+
+
+ROUTES: tuple[Any, ...] = (create_client_secret, not_served)
