@@ -21,6 +21,9 @@ const PANELS = ["session", "tools", "events", "timing", "engines"] as const;
 type PanelName = (typeof PANELS)[number];
 type View = PanelName | "talk";
 
+const LOADING = new Set<PageConfig["state"]>(["starting", "warming"]);
+const ASK_AGAIN_MS = 1500;
+
 const GREETING = "Greet the user in one short sentence and offer your help.";
 
 export class ParleyConsole extends LitElement {
@@ -65,6 +68,7 @@ export class ParleyConsole extends LitElement {
   #ends: (() => void)[] = [];
   #endTheme: () => void = () => undefined;
   #wentLive = false;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     super();
@@ -99,6 +103,7 @@ export class ParleyConsole extends LitElement {
     super.disconnectedCallback();
     for (const end of this.#ends) end();
     this.#endTheme();
+    clearTimeout(this.#again);
     this.#session.stop();
   }
 
@@ -231,6 +236,7 @@ export class ParleyConsole extends LitElement {
         </button>
         <button class="large" @click=${() => void this.#start(false)}>Type instead</button>
       </div>
+      ${LOADING.has(config.state) ? html`<p class="honest small" role="status">The models are loading; the first answer may take a moment.</p>` : nothing}
       ${config.demo && !talked ? html`<p class="honest small">${demoNote()}</p>` : nothing}
     </div>`;
   }
@@ -272,6 +278,8 @@ export class ParleyConsole extends LitElement {
     this.configFault = undefined;
     try {
       this.config = await this.#api.config();
+      clearTimeout(this.#again);
+      if (LOADING.has(this.config.state)) this.#again = setTimeout(() => void this.#loadConfig(), ASK_AGAIN_MS);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.configFault = error;

@@ -80,7 +80,7 @@ export const appStyles = css`
   }
   .live voice-orb {
     width: 184px;
-    margin: -22px -6px -22px -34px;
+    margin: -22px -6px -22px -46px;
     flex: none;
   }
   .live .state {

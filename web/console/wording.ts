@@ -110,6 +110,14 @@ export function faultWords(kind: FaultKind, origin: string): FaultWords {
         retry: "Connect again",
         keyboard: false,
       };
+    case "server-starting":
+      return {
+        title: "The server is still starting",
+        text: "It loads its models before it takes conversations.",
+        steps: ["Wait a moment, then try again.", "The terminal where Parley runs shows how far it is."],
+        retry: "Try again",
+        keyboard: false,
+      };
     case "session-expired":
       return {
         title: "Time is up",

@@ -4,6 +4,7 @@ export const CONFIG = {
   version: "0.1.0",
   auth_required: false,
   signed_in: false,
+  state: "ready",
   demo: true,
   model: "parley-demo",
   voice: "hibari",

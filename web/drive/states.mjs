@@ -66,6 +66,8 @@ const STATES = {
   "error-sound-blocked": { before: (page) => page.addInitScript(() => { AudioContext.prototype.resume = () => new Promise(() => undefined); Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" }); }), phase: "error", text: "Turn on sound", wait: 1500 },
   "error-server-gone": { onOpen: (s) => after(300, () => s.close(1011, "")), phase: "error", text: "does not answer", wait: 800 },
   "error-session-expired": { onOpen: (s) => after(300, () => { s.send({ type: "error", error: { type: "invalid_request_error", code: "session_expired", message: "Your session hit the maximum duration of 60 minutes.", param: null, event_id: null } }); s.close(1001, "Your session hit the maximum duration of 60 minutes."); }), phase: "error", text: "Time is up", wait: 800 },
+  "error-server-starting": { onOpen: (s) => after(300, () => { s.send({ type: "error", error: { type: "server_error", code: "server_starting", message: "The models are being loaded. Try again in a moment.", param: null, event_id: null } }); s.close(1013, "server_error.server_starting"); }), phase: "error", text: "still starting", wait: 800 },
+  loading: { config: { state: "warming" }, start: false, phase: "idle", text: "models are loading" },
   "error-at-capacity": { secretStatus: 503, phase: "error", text: "The server is full" },
   "error-no-server": { before: (page) => page.route("**/ui/config", (route) => route.abort()), start: false, text: "does not answer" },
 };

@@ -12,6 +12,7 @@ export type FaultKind =
   | "insecure-origin"
   | "sound-blocked"
   | "server-gone"
+  | "server-starting"
   | "session-expired"
   | "sign-in-needed"
   | "at-capacity"
@@ -59,6 +60,7 @@ export function closeFault(
   const detail = lastError?.message || close.reason;
   if (lastError?.code === "session_expired") return new Fault("session-expired", detail);
   if (close.code === 3000 || lastError?.code === "invalid_api_key") return new Fault("sign-in-needed", detail);
+  if (lastError?.code === "server_starting") return new Fault("server-starting", detail);
   if (close.code === 1013 || /capacity/.test(lastError?.code ?? "")) return new Fault("at-capacity", detail);
   if (close.code === 1006 || close.code === 1001 || close.code === 1012 || close.code === 1011) {
     return new Fault("server-gone", detail);

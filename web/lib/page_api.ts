@@ -19,6 +19,8 @@ export interface PageConfig {
   readonly version: string;
   readonly auth_required: boolean;
   readonly signed_in: boolean;
+  /** How far the server is: its models load in the background after it began to listen. */
+  readonly state: "starting" | "warming" | "ready" | "degraded" | "failed" | "draining";
   readonly engines: readonly EngineRow[];
   /** The language model is the demonstration brain. */
   readonly demo: boolean;

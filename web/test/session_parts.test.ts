@@ -141,6 +141,7 @@ test("what the end of a connection means", () => {
   assert.equal(kind(1006), "server-gone");
   assert.equal(kind(1001), "server-gone");
   assert.equal(kind(1013), "at-capacity");
+  assert.equal(kind(1013, "server_starting"), "server-starting");
   assert.equal(kind(4000, "invalid_model"), "refused");
   assert.equal(closeFault({ code: 1006, reason: "r" }, undefined).detail, "r");
 });
