@@ -187,8 +187,6 @@ class SessionRunner:
                 group.create_task,
                 limit_ms=self._limits.score_ms,
             )
-            if self._recorder:
-                group.create_task(self._recorder.run())
             try:
                 return await self._live()
             finally:

@@ -118,12 +118,13 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End every session, then return."""
-        if self._pulse is not None:
-            self._pulse.cancel()
+        """End every session, politely unless something went wrong, then return."""
         if error is None:
             await self.drain("the server is shutting down", 0)
-        await self._group.__aexit__(kind, error, trace)
+        for task in (self._pulse, *self._tasks.values()):
+            if task is not None:
+                task.cancel()
+        await self._group.__aexit__(None, None, None)
 
     def __len__(self) -> int:
         """How many sessions live."""
@@ -164,7 +165,7 @@ class Supervisor:
             playout=playout,
         )
         self._runners[session_id] = runner
-        self._tasks[session_id] = self._group.create_task(self._run(runner), name=f"session {session_id}")
+        self._tasks[session_id] = self._group.create_task(self._run(runner, recorder), name=f"session {session_id}")
         return SessionHandle(runner)
 
     def get(self, session_id: str) -> SessionHandle | None:
@@ -191,7 +192,7 @@ class Supervisor:
                 for task in unfinished:
                     task.cancel()
 
-    async def _run(self, runner: SessionRunner) -> None:
+    async def _run(self, runner: SessionRunner, recorder: Recorder | None) -> None:
         opened_at = self._clock.now()
         reason: EndReason = "crashed"
         self._metrics.session_opened()
@@ -205,6 +206,8 @@ class Supervisor:
             del self._tasks[runner.session_id]
             self._metrics.session_closed(reason, self._clock.now() - opened_at)
             await self._directory.release(runner.session_id, self._node)
+            if recorder is not None:
+                await asyncio.to_thread(recorder.join)
 
     def _report(self, runner: SessionRunner, error: Exception) -> None:
         """Say what broke and where, and the kinds of the last events: enough to find it, nothing of what was said."""
