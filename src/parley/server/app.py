@@ -81,8 +81,11 @@ def create_app(
     limits: Limits | None = None,
     unix_seconds: Callable[[], float] = time.time,
     assets: Path | None = None,
+    on_change: Callable[[], None] = lambda: None,
 ) -> ParleyApp:
-    """Put the server together. `build` makes the engines, on a thread; nothing is loaded before `room.run()`."""
+    """Put the server together. `build` makes the engines, on a thread; nothing is loaded before `room.run()`.
+    `on_change` is called whenever the engine room's state changes.
+    """
     ids = random_ids()
     metrics = ServerMetrics(parley.__version__)
     bounds = limits or _limits(settings)
@@ -100,7 +103,7 @@ def create_app(
         secrets=MemorySecretStore(unix_seconds=unix_seconds, token=_token),
         pages=PageSessions(unix_seconds=unix_seconds, token=_token),
         sign_in=SignInLimit(monotonic_seconds=time.monotonic),
-        room=EngineRoom(build=build, supervise=supervise, metrics=metrics),
+        room=EngineRoom(build=build, supervise=supervise, metrics=metrics, on_change=on_change),
         metrics=metrics,
         defaults=SessionDefaults(_default_session(settings)),
         ids=ids,

@@ -42,6 +42,7 @@ class EngineRoom:
         build: Callable[[], EngineSet],
         supervise: Callable[[EngineSet], Supervisor],
         metrics: ServerMetrics,
+        on_change: Callable[[], None] = lambda: None,
         wait_s: float = 10.0,
         drain_ms: int = 5_000,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -50,6 +51,7 @@ class EngineRoom:
         self._build = build
         self._supervise = supervise
         self._metrics = metrics
+        self._on_change = on_change
         self._wait_s = wait_s
         self._drain_ms = drain_ms
         self._sleep = sleep
@@ -93,7 +95,7 @@ class EngineRoom:
         """Build, warm up and serve until `stop`. Raises `EngineError` if the engines cannot even be built."""
         try:
             self._engines = engines = await self._built()
-            self.state = "warming"
+            self._enter("warming")
             pending = await self._warmed(stages_of(engines))
             async with self._supervise(engines) as supervisor, asyncio.TaskGroup() as group:
                 self._supervisor = supervisor
@@ -102,11 +104,11 @@ class EngineRoom:
                 retrying = group.create_task(self._retry(pending))
                 await self._stopping.wait()
                 retrying.cancel()
-                self.state = "draining"
+                self._enter("draining")
                 await supervisor.drain("The server is shutting down.", self._drain_ms)
         except EngineError as error:
-            self.state = "failed"
             self.problems["engines"] = error.message
+            self._enter("failed")
             raise
         finally:
             self._metrics.ready(is_ready=False)
@@ -141,8 +143,12 @@ class EngineRoom:
         return True
 
     def _settle(self, pending: list[Engine]) -> None:
-        self.state = "degraded" if pending else "ready"
         self._metrics.ready(is_ready=not pending)
+        self._enter("degraded" if pending else "ready")
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._on_change()
 
     async def _retry(self, pending: list[Engine]) -> None:
         wait_s = _FIRST_RETRY_S

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from parley.audio import AudioError
@@ -104,29 +104,24 @@ def _from_audio(_request: Request[Any, Any, Any], error: AudioError) -> Response
 
 
 def _from_framework(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    if isinstance(error, ValidationException):
-        return _response(_from_validation(error))
-    cause = error.__cause__ or error.__context__
-    if error.status_code == 400 and isinstance(cause, msgspec.DecodeError):
+    cause = error.__cause__
+    if isinstance(error, ValidationException) and isinstance(cause, msgspec.ValidationError):
+        return _response(_from_validation(str(cause)))
+    if isinstance(cause, SerializationException):
         return _response(Problem(400, "The body is not valid JSON. Send one JSON object.", code="invalid_json"))
+    if error.detail.startswith("Invalid multipart"):
+        words = "The body is not multipart/form-data with a part named `file`. Send the audio that way."
+        return _response(Problem(400, words, code="invalid_multipart", param="file"))
     code, words = _STATUS_WORDS.get(error.status_code, (None, "The request failed."))
     kind = "server_error" if error.status_code >= 500 else "invalid_request_error"
     return _response(Problem(error.status_code, words, code=code, type=kind, headers=error.headers))
 
 
-def _from_validation(error: ValidationException) -> Problem:
-    """Name the first field that the framework found wrong."""
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, msgspec.ValidationError):
-        return validation_problem(str(cause))
-    first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
-    key = first.get("key") if isinstance(first, dict) else None
-    reason = str(first.get("message", "")) if isinstance(first, dict) else ""
-    missing = re.search(r"missing required field `(.+?)`", reason)
-    if missing:
-        return validation_problem(reason)
-    text = reason.rstrip(".") or "not what is expected"
-    return Problem(400, f"Invalid value for '{key or 'body'}': {text}.", code="invalid_value", param=key)
+def _from_validation(text: str) -> Problem:
+    """Name the field without the framework's word for the body."""
+    if "missing required field `data`" in text:
+        return Problem(400, "The body is empty. Send one JSON object.", code="invalid_json")
+    return validation_problem(text.replace("$.data.", "$.").replace("$.data`", "$`"))
 
 
 def _from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -18,7 +18,6 @@ from parley.server.sse import event
 __all__ = ["decoded", "transcribed", "transcript_events", "verbose_body"]
 
 _SLICE_BYTES = 48_000
-_FORMATS = "wav, flac, mp3, ogg/opus, webm/opus"
 
 
 async def decoded(upload: bytes, max_bytes: int) -> bytes:
@@ -31,8 +30,8 @@ async def decoded(upload: bytes, max_bytes: int) -> bytes:
     try:
         return await asyncio.to_thread(decode_file, upload)
     except AudioError as error:
-        words = f"{str(error).rstrip('.')}. Supported formats: {_FORMATS}."
-        raise Problem(400, words, code="invalid_audio", param="file") from None
+        words = str(error)
+        raise Problem(400, f"{words[0].upper()}{words[1:].rstrip('.')}.", code="invalid_audio", param="file") from None
 
 
 async def transcribed(recognizer: Recognizer, options: RecognitionOptions, pcm: bytes) -> Transcript:
