@@ -50,7 +50,7 @@ class Cascade:
         self._chat = chat
         self._synthesizer = synthesizer
         self._pace = Pace()
-        self._open: set[CascadeGeneration] = set()
+        self._open: set[ReadAhead[Chunk]] = set()
 
     @property
     def info(self) -> EngineInfo:
@@ -87,9 +87,7 @@ class Cascade:
             await generation.closed()
 
     def generate(self, context: GenerationContext) -> CascadeGeneration:
-        generation = CascadeGeneration(context, self._chat, self._synthesizer, self._pace, self._open)
-        self._open.add(generation)
-        return generation
+        return CascadeGeneration(context, self._chat, self._synthesizer, self._pace, self._open)
 
 
 class CascadeGeneration(ReadAhead[Chunk]):
@@ -101,14 +99,13 @@ class CascadeGeneration(ReadAhead[Chunk]):
         chat: ChatModel,
         synthesizer: Synthesizer,
         pace: Pace,
-        open_generations: set[CascadeGeneration],
+        among: set[ReadAhead[Chunk]],
     ) -> None:
-        super().__init__(self._chunks, ahead=16, name=f"cascade-{context.response_id}")
+        super().__init__(self._chunks, ahead=16, name=f"cascade-{context.response_id}", among=among)
         self._context = context
         self._chat = chat
         self._synthesizer = synthesizer
         self._pace = pace
-        self._among = open_generations
         self._news = asyncio.Event()
         self._thought: Generation | None = None
         self._mind: ReadAhead[Chunk] | None = None
@@ -135,7 +132,6 @@ class CascadeGeneration(ReadAhead[Chunk]):
             await clause.closed()
 
     def _stop(self) -> None:
-        self._among.discard(self)
         if self._thought is not None:
             self._thought.cancel()
         if self._mind is not None:

@@ -33,12 +33,15 @@ class ReadAhead(Generic[T]):
         ahead: int = 16,
         name: str = "engine",
         changed: asyncio.Event | None = None,
+        among: set[ReadAhead[T]] | None = None,
     ) -> None:
+        """Keep what is to be read. `changed` may be shared; `among` holds this one for as long as its task lives."""
         self._source = source
         self._ahead = ahead
         self._name = name
         self._values: deque[T] = deque()
         self._changed = changed or asyncio.Event()
+        self._among = among
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -60,6 +63,8 @@ class ReadAhead(Generic[T]):
         if self._task is None and not self._over:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
             self._task.add_done_callback(self._settle)
+            if self._among is not None:
+                self._among.add(self)
 
     def take(self) -> T | None:
         """Give the next value if it is there, else None. Raises the source's error once its values are taken."""
@@ -111,6 +116,8 @@ class ReadAhead(Generic[T]):
                 self._changed.set()
 
     def _settle(self, task: asyncio.Task[None]) -> None:
+        if self._among is not None:
+            self._among.discard(self)
         self._over = True
         if task.cancelled():
             self._error = None if self._cancelled else asyncio.CancelledError()
