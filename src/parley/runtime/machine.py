@@ -6,6 +6,7 @@ order, with the ids it drew. Neighbours: `runner` (the only caller), `observe.re
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 
@@ -65,13 +66,12 @@ class Machine:
     def step(self, item: Input, now: Ms) -> Sequence[Output]:
         """Hand over one input; give everything that must be done about it."""
         kind = type(item.event if isinstance(item, ClientEventReceived) else item).__name__
+        outputs: Sequence[Output] | None = None
         try:
             outputs = self._session.handle(item, now)
-        except BaseException as error:
-            self._steps.append((now, kind, [type(error).__name__]))
-            if self._recorder:
-                self._recorder.put(encode_crash(now, item, type(error).__name__))
-            raise
+        finally:
+            if outputs is None:
+                self._broke(now, kind, item)
         self._steps.append((now, kind, [_kind(output) for output in outputs]))
         self.timeline.observe(now, item, outputs)
         if self._recorder and self._drawn:
@@ -81,6 +81,13 @@ class Machine:
     def last_steps(self) -> list[str]:
         """Name the kinds of the last inputs and outputs, for a report. No content."""
         return [f"{now} {kind} -> {', '.join(outputs) or 'nothing'}" for now, kind, outputs in self._steps]
+
+    def _broke(self, now: Ms, kind: str, item: Input) -> None:
+        """Write down the input that the machine is raising about."""
+        raised = getattr(sys.exc_info()[0], "__name__", "")
+        self._steps.append((now, kind, [raised]))
+        if self._recorder:
+            self._recorder.put(encode_crash(now, item, raised))
 
 
 def _kind(output: Output) -> str:
