@@ -1,0 +1,202 @@
+"""What Python asks of the media plane: a closed union of plain data, submitted to `MediaPlane.submit`.
+
+Commands take effect in the order of submission, within one tick (20 ms). What concerns something that is no longer
+there is ignored: Python may close a peer while its own words are under way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+from parley.media.peer_spec import PeerId, PeerSpec, PublicationId
+
+__all__ = [
+    "AddPeer",
+    "CloseChannel",
+    "CloseListener",
+    "CloseSpeaker",
+    "Command",
+    "EndSpeech",
+    "FlushSpeech",
+    "ListenerId",
+    "OpenChannel",
+    "OpenListener",
+    "OpenSpeaker",
+    "PushSpeech",
+    "RemovePeer",
+    "RestListener",
+    "SendMessage",
+    "SpeakerId",
+    "Subscribe",
+    "Unsubscribe",
+]
+
+ListenerId = NewType("ListenerId", str)
+SpeakerId = NewType("SpeakerId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class AddPeer:
+    """Add a peer, or change the one with this id into what the spec says now. Answered by `PeerConnected` in time."""
+
+    spec: PeerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePeer:
+    """Say goodbye and forget the peer, its publications and what it was subscribed to. Answered by `PeerClosed`."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Forward `publication` to slot `mid` of `peer`, in place of what went there before.
+
+    `preferred_rid` names a simulcast layer; the same command with another one changes it.
+    """
+
+    peer: PeerId
+    mid: str
+    publication: PublicationId
+    preferred_rid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Send nothing more to slot `mid` of `peer`."""
+
+    peer: PeerId
+    mid: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenListener:
+    """Hear `publication` as lane `lane`: decoded to 24 kHz, on a time line that begins now and runs on time.
+
+    No packets, discontinuous transmission and loss count as silence. With `only_speech` nothing is posted until a voice
+    is heard; then everything from `pre_roll_ms` before it, until `RestListener`; `start_sample` shows what was skipped.
+    """
+
+    listener: ListenerId
+    publication: PublicationId
+    lane: str
+    detect_speech: bool = True
+    only_speech: bool = False
+    pre_roll_ms: int = 500
+    """At least the prefix padding of turn detection and 150 ms, by which a voice in noise is noticed late."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestListener:
+    """The turn is closed: a listener with `only_speech` may be silent again until the next voice."""
+
+    listener: ListenerId
+
+
+@dataclass(frozen=True, slots=True)
+class CloseListener:
+    """Stop hearing."""
+
+    listener: ListenerId
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpeaker:
+    """Make `publication` out of pushed PCM, paced by the plane. One encoder per codec that subscribers need."""
+
+    speaker: SpeakerId
+    publication: PublicationId
+    shard: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PushSpeech:
+    """Queue PCM16 24 kHz of item `item` behind what is queued. At most 120 s wait: more is `Busy`,
+    but where nothing waits one push of any length is taken.
+
+    PCM of an item that was flushed or ended is dropped.
+    """
+
+    speaker: SpeakerId
+    item: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndSpeech:
+    """Nothing more will be pushed for `item`: its last part of a frame may go out. Answered by `SpeechDrained`."""
+
+    speaker: SpeakerId
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlushSpeech:
+    """Be silent within one tick as far as `item` goes: fade over 5 ms, drop the rest. Answered by `SpeechFlushed`.
+
+    What is queued of other items plays on.
+    """
+
+    speaker: SpeakerId
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSpeaker:
+    """Drop everything and end the publication."""
+
+    speaker: SpeakerId
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """Open a data channel to `peer` under stream number `channel`. Answered by `ChannelOpened`."""
+
+    peer: PeerId
+    channel: int
+    label: str
+    ordered: bool = True
+    max_retransmits: int | None = None
+    negotiated: bool = False
+    """The peer knows the number already: nothing is announced in band."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send one whole message, text if `data` is a `str`. Over 4 MiB unsent is `Busy` until `ChannelDrained`.
+
+    A message above the peer's `max_message_bytes` is a `MediaError`.
+    """
+
+    peer: PeerId
+    channel: int
+    data: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseChannel:
+    """Close a data channel after what was sent before."""
+
+    peer: PeerId
+    channel: int
+
+
+Command = (
+    AddPeer
+    | RemovePeer
+    | Subscribe
+    | Unsubscribe
+    | OpenListener
+    | RestListener
+    | CloseListener
+    | OpenSpeaker
+    | PushSpeech
+    | EndSpeech
+    | FlushSpeech
+    | CloseSpeaker
+    | OpenChannel
+    | SendMessage
+    | CloseChannel
+)
