@@ -65,6 +65,20 @@ def test_audio_without_spans_is_shared_by_the_text_it_came_with() -> None:
     assert spoken.text_until(2000) == "One two. Three four."
 
 
+def test_words_timed_late_in_a_chunk_replace_the_guess_made_for_the_silence_before_them() -> None:
+    spoken = Spoken(ItemId("item"), ResponseId("resp"))
+    spoken.say("One two. Three four.")
+    spoken.send(200 * MS, ())
+    spoken.send(200 * MS, (TextSpan(0, 3, 250, 390, exact=True),))
+    spoken.send(200 * MS, ())
+    spoken.send(200 * MS, (TextSpan(4, 8, 450, 700, exact=True),))
+    assert spoken.text_until(249) == ""
+    assert spoken.text_until(400) == "One"
+    assert spoken.text_until(699) == "One"
+    assert spoken.text_until(700) == "One two."
+    assert spoken.text_until(800) == "One two."
+
+
 def test_a_cut_is_clamped_and_only_shrinks() -> None:
     spoken = ledger(WORDS, *EXACT, sent_ms=1400)
     assert spoken.cut(5000) == 1400

@@ -62,6 +62,8 @@ class Spoken:
         self._spans: list[TextSpan] = []
         self._guessed = False
         """The last span was made here, for audio that came without spans."""
+        self._timed = False
+        """The engine times its words: audio without spans only means that no word ended in it."""
         self._sent = 0
         self._plays: list[tuple[int, int]] = []
         """When it sounds: `(from_ms, samples)`, in order, not overlapping."""
@@ -96,14 +98,14 @@ class Spoken:
         self._text += text
 
     def send(self, samples: int, spans: Iterable[TextSpan]) -> None:
-        """Add audio that was sent. Without spans, the text not yet accounted for shares this audio."""
+        """Add audio that was sent. From an engine without spans, the text not yet accounted for shares this audio."""
         self._sent += samples
         self._played_out = False
         given = False
         for span in spans:
             given = True
             self._add(span)
-        if not given and samples:
+        if not given and samples and not self._timed:
             self._guess()
 
     def play_from(self, at: Ms, samples: int) -> None:
@@ -199,14 +201,17 @@ class Spoken:
         return ord(self._text[at - 1]) >= _FIRST_SPACELESS
 
     def _add(self, span: TextSpan) -> None:
-        """Keep the spans monotone and inside the text, whatever an engine says."""
+        """Keep the spans monotone and inside the text, whatever an engine says. A real one replaces the last guess."""
+        if self._guessed:
+            self._spans.pop()
+        self._guessed = False
+        self._timed = True
         last = self._spans[-1] if self._spans else None
         char_start = max(span.char_start, last.char_end if last else 0)
         char_end = min(span.char_end, len(self._text))
         start_ms = max(span.start_ms, last.end_ms if last else 0)
         if char_end <= char_start:
             return
-        self._guessed = False
         self._spans.append(
             msgspec.structs.replace(
                 span, char_start=char_start, char_end=char_end, start_ms=start_ms, end_ms=max(span.end_ms, start_ms)
