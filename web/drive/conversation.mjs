@@ -9,6 +9,7 @@
 //   typed        [{after_s, text}]: sent by keyboard
 //   until        "over" waits for the conversation to end by itself
 //   limit_s      ends it by force
+//   record       false: no recording, and the page's content security policy stays in force
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./browser.mjs";
@@ -38,7 +39,7 @@ registerProcessor("drive-recorder", Recorder);
 `;
 
 /** Runs in the page before its own scripts: everything that goes to the speaker or comes from the microphone is taped. */
-function tap() {
+function tap(recorderCode) {
   window.__tape = { blocks: [], rate: 0 };
   const connect = AudioNode.prototype.connect;
   const recorders = new WeakMap();
@@ -46,7 +47,7 @@ function tap() {
     let ready = recorders.get(context);
     if (!ready) {
       window.__tape.rate = context.sampleRate;
-      ready = context.audioWorklet.addModule("/drive/recorder.js").then(() => {
+      ready = context.audioWorklet.addModule(URL.createObjectURL(new Blob([recorderCode], { type: "text/javascript" }))).then(() => {
         const node = new AudioWorkletNode(context, "drive-recorder", { numberOfInputs: 2, numberOfOutputs: 1, channelCount: 1, channelCountMode: "explicit" });
         node.port.onmessage = (message) => window.__tape.blocks.push(message.data);
         connect.call(node, context.destination);
@@ -100,7 +101,8 @@ function wav(pcm, rate) {
 }
 
 const browser = await launch({ microphone: plan.microphone });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+// The recorder is a script that the page's policy forbids, as it should; a run that records does without the policy.
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, bypassCSP: plan.record !== false });
 const page = await context.newPage();
 const problems = [];
 const hosts = new Set();
@@ -123,8 +125,7 @@ page.on("websocket", (socket) => {
   socket.on("framereceived", note("received"));
   socket.on("close", () => events.push({ at_ms: Math.round(performance.now() - began), direction: "closed", event: {} }));
 });
-await page.route("**/drive/recorder.js", (route) => route.fulfill({ contentType: "text/javascript", body: RECORDER }));
-await page.addInitScript(tap);
+if (plan.record !== false) await page.addInitScript(tap, RECORDER);
 await page.addInitScript((preferences) => localStorage.setItem("parley.console", JSON.stringify(preferences)), plan.preferences ?? {});
 
 try {
@@ -159,8 +160,10 @@ try {
     }));
     return { phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color };
   });
-  const { rate, audio } = await page.evaluate(tape);
-  await writeFile(join(plan.out, "recording.wav"), wav(Buffer.from(audio, "base64"), rate));
+  if (plan.record !== false) {
+    const { rate, audio } = await page.evaluate(tape);
+    await writeFile(join(plan.out, "recording.wav"), wav(Buffer.from(audio, "base64"), rate));
+  }
   await writeFile(join(plan.out, "events.jsonl"), events.map((row) => JSON.stringify(row)).join("\n"));
   await writeFile(join(plan.out, "result.json"), JSON.stringify({ ended, ...seen, hosts: [...hosts], problems }, null, 1));
 } finally {

@@ -14,11 +14,11 @@ export interface Span {
   readonly endMs: number;
 }
 
-/** Rows of the wire to spans; rows that are not four numbers are skipped. */
+/** Rows of the wire to spans; a row may name its kind first; rows without four numbers are skipped. */
 export function readSpans(rows: readonly SpanRow[]): Span[] {
   const spans: Span[] = [];
   for (const row of rows) {
-    const [charStart, charEnd, startMs, endMs] = row;
+    const [charStart, charEnd, startMs, endMs] = (typeof row[0] === "string" ? row.slice(1) : row) as SpanRow;
     if ([charStart, charEnd, startMs, endMs].every((value) => Number.isFinite(value))) {
       spans.push({ charStart, charEnd, startMs, endMs });
     }

@@ -52,7 +52,7 @@ test("more time never means fewer characters", () => {
 });
 
 test("rows of the wire are read, damaged ones skipped", () => {
-  const rows = [[0, 6, 0, 600, true], ["TextSpan", 0, 6, 0], [7, 10, 600, 900]] as unknown as Parameters<typeof readSpans>[0];
+  const rows = [["TextSpan", 0, 6, 0, 600, true], [1, 2, 3], [7, 10, 600, 900]] as unknown as Parameters<typeof readSpans>[0];
   assert.deepEqual(readSpans(rows), [
     { charStart: 0, charEnd: 6, startMs: 0, endMs: 600 },
     { charStart: 7, charEnd: 10, startMs: 600, endMs: 900 },
