@@ -11,8 +11,11 @@ import re
 import subprocess
 import tempfile
 import wave
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +24,8 @@ from parley.engines.base import RecognitionOptions
 from parley.engines.local.hibari_tts import HibariSynthesizer
 from parley.engines.local.moonshine import MoonshineRecognizer
 from parley.engines.local.store import default_models_dir
+
+T = TypeVar("T")
 
 HIBARI = "hibari"
 FLITE_VOICES = ("slt", "rms")
@@ -45,7 +50,7 @@ def _hibari(text: str) -> bytes:
         finally:
             await engine.aclose()
 
-    return asyncio.run(speak())
+    return _run(speak())
 
 
 def _flite(text: str, voice: str) -> bytes:
@@ -56,6 +61,12 @@ def _flite(text: str, voice: str) -> bytes:
             rate, pcm = file.getframerate(), file.readframes(file.getnframes())
     resampler = Resampler(rate, RATE_HZ)
     return resampler.push(pcm) + resampler.flush()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on a thread of its own, so that async tests may ask for speech too."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def silence(duration_ms: int) -> bytes:
@@ -84,7 +95,7 @@ def heard(pcm: bytes) -> str:
         finally:
             await engine.aclose()
 
-    return asyncio.run(read())
+    return _run(read())
 
 
 def words(text: str) -> list[str]:
