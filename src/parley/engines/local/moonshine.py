@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -49,9 +50,9 @@ _PARTIAL_SHARE = 4
 _LONGEST_SAMPLES = 24 * RATE_HZ
 _SHORTEST_FRONT_SAMPLES = 12 * RATE_HZ
 _SETTLING_SAMPLES = RATE_HZ // 10
-_DOUBTFUL = -0.45
-"""Readings of noise have a mean log-probability below this; readings of speech lie above."""
 _FEWEST_VOICED_WINDOWS = 4
+_DOUBTFUL, _DOUBTFUL_UNLESS_PUNCTUATED = -0.65, -0.45
+_PUNCTUATION = (".", "!", "?", ",")
 
 
 class MoonshineRecognizer(Recognizer):
@@ -110,7 +111,7 @@ class MoonshineRecognizer(Recognizer):
         if passage.voiced_windows < _FEWEST_VOICED_WINDOWS:
             return Reading("", 0.0, 0)
         reading = self._loaded().read(passage.samples, stop.is_set)
-        if reading is not None and reading.log_probability < _DOUBTFUL:
+        if reading is not None and _made_up(reading):
             return Reading("", reading.log_probability, reading.tokens)
         return reading
 
@@ -228,6 +229,27 @@ class MoonshineRecognition(Recognition):
             self._settled.stop.set()
             self._settled.reading.cancel()
         self._settled = self._settle_at = None
+
+
+def _made_up(reading: Reading) -> bool:
+    """Whether this reads like noise that the voice detector let through.
+
+    Measured on speech and noise of many kinds: readings of noise are less sure of themselves, rarely end in
+    punctuation as readings of speech do, are one bare word, or stray into foreign scripts and musical notes.
+    """
+    if any(_foreign(char) for char in reading.text):
+        return True
+    if reading.text.endswith(_PUNCTUATION):
+        return reading.log_probability < _DOUBTFUL
+    is_one_piece = reading.tokens <= 2  # and the end: the confident "You" that it hears in loud noise
+    return is_one_piece or reading.log_probability < _DOUBTFUL_UNLESS_PUNCTUATED
+
+
+def _foreign(char: str) -> bool:
+    """Whether English is never written with this."""
+    if char.isascii() or unicodedata.category(char)[0] == "P":
+        return False
+    return "LATIN" not in unicodedata.name(char, "")
 
 
 def _joined(readings: list[Reading | None]) -> Transcript:

@@ -7,7 +7,8 @@ their driver is not written in them:
 * the first step runs with `use_cache_branch` false and empty caches; of its results the *encoder* keys and values are
   kept for the whole utterance, later steps renew only the decoder's;
 * both attention masks have the length of the raw samples;
-* speech holds at most 6.5 tokens a second: without that cap noise makes it repeat itself.
+* speech holds at most 6.5 tokens a second: without that cap noise makes it repeat itself;
+* it wants to hear silence around speech: without 300 ms of it "Goodbye." is "Good-by." or nothing.
 
 Turns, partials and silence are `moonshine`'s business.
 """
@@ -31,6 +32,7 @@ RATE_HZ = 16_000
 _START, _END = 1, 2
 _TOKENS_PER_SECOND = 6.5
 _MIN_SAMPLES = RATE_HZ // 10
+_SILENCE_AROUND_SAMPLES = RATE_HZ * 3 // 10
 _WORD_MARK = "\N{LOWER ONE EIGHTH BLOCK}"
 _HEADS, _HEAD_SIZE = 8, 36
 
@@ -60,7 +62,7 @@ class MoonshineModel:
         """Recognise `samples` (16 kHz, -1..1). None when `stop` said so, which is asked before every token."""
         if samples.size < _MIN_SAMPLES:
             return Reading("", 0.0, 0)
-        audio = samples.astype(np.float32, copy=False)[np.newaxis]
+        audio = np.pad(samples.astype(np.float32, copy=False), _SILENCE_AROUND_SAMPLES)[np.newaxis]
         mask = np.ones(audio.shape, np.int64)
         if stop():
             return None

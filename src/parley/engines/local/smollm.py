@@ -15,7 +15,7 @@ from threading import Event, Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from parley.engines.base import Capabilities, ChatModel, EngineInfo, Generation
+from parley.engines.base import Capabilities, ChatModel, EngineError, EngineInfo, Generation
 from parley.engines.local.llama_server import LlamaServer, Piece
 from parley.engines.local.manifest import SMOLLM
 from parley.engines.local.smollm_prompt import beginning, messages
@@ -77,6 +77,11 @@ class SmolLm(ChatModel):
         self._closing.set()
         await self._worker.aclose()
         self._server = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether answers are being cut short because the engine ends."""
+        return self._closing.is_set()
 
     def generate(self, context: GenerationContext) -> Generation:
         """Begin an answer to the last turn."""
@@ -145,6 +150,8 @@ class SmolLmGeneration(Generation):
             if self._stop.is_set():
                 return
             job.result()
+            if self._engine.closing:
+                raise EngineError("The small-talk engine was closed in mid-answer.", code="engine_closed")
             if not said.strip():
                 yield TextDelta(NO_ANSWER)
             if last is not None:
