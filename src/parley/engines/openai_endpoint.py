@@ -75,6 +75,7 @@ class Endpoint:
             base_url=self.url, api_key=settings.key or "none", http_client=_http_client(self.url, self.timeouts)
         )
         self._settled_model: str | None = settings.model
+        self._is_closed = False
 
     @property
     def host(self) -> str:
@@ -88,6 +89,8 @@ class Endpoint:
 
     async def model_name(self) -> str:
         """Give the model to ask for: the configured one, else the server's only or first one. Raises `EngineError`."""
+        if self._is_closed:
+            raise self.error("closed", "is no longer used: this engine was closed.")
         if self._settled_model is None:
             self._settled_model = await self._first_model()
         return self._settled_model
@@ -109,7 +112,8 @@ class Endpoint:
             raise explained from error
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection. Idempotent."""
+        self._is_closed = True
         await self.client.close()
 
     async def _first_model(self) -> str:

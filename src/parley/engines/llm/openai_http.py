@@ -33,6 +33,7 @@ class OpenAIChatModel:
     def __init__(self, settings: StageSettings, *, timeouts: Timeouts | None = None, images: bool = False) -> None:
         self._endpoint = Endpoint("llm", settings, timeouts=timeouts)
         self._images = images or self._endpoint.is_openai
+        self._create = self._endpoint.client.chat.completions.create
         self._sends_usage_option = True
         self._open: set[ReadAhead[Chunk]] = set()
 
@@ -92,10 +93,9 @@ class OpenAIChatModel:
     async def _request(self, context: GenerationContext) -> openai.AsyncStream[Any]:
         """Open the stream; one retry, since nothing was received yet."""
         request = await self._arguments(context)
-        create = self._endpoint.client.chat.completions.create
         stream: openai.AsyncStream[Any]
         try:
-            stream = await create(**request)
+            stream = await self._create(**request)
         except openai.BadRequestError as error:
             if "stream_options" not in request or not _is_about_usage(error):
                 raise
@@ -108,7 +108,7 @@ class OpenAIChatModel:
             await asyncio.sleep(delay_s)
         else:
             return stream
-        stream = await create(**request)
+        stream = await self._create(**request)
         return stream
 
     async def _arguments(self, context: GenerationContext) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class OpenAIRecognizer:
 
     def __init__(self, settings: StageSettings, *, timeouts: Timeouts | None = None) -> None:
         self._endpoint = Endpoint("stt", settings, timeouts=timeouts)
+        self._create = self._endpoint.client.audio.transcriptions.with_raw_response.create
         self._format = "verbose_json"
         self._open: set[ReadAhead[Transcript]] = set()
 
@@ -105,7 +106,7 @@ class OpenAIRecognizer:
             request["language"] = options.language
         if options.prompt:
             request["prompt"] = options.prompt
-        raw = await self._endpoint.client.audio.transcriptions.with_raw_response.create(**request)
+        raw = await self._create(**request)
         response: httpx2.Response = raw.http_response
         return response
 

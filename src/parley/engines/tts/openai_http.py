@@ -38,6 +38,7 @@ class OpenAISynthesizer:
     def __init__(self, settings: StageSettings, *, timeouts: Timeouts | None = None, rate_hz: int = 24_000) -> None:
         """`rate_hz` is that of bare PCM from this server; a WAV header or a `rate=` in its answer wins."""
         self._endpoint = Endpoint("tts", settings, timeouts=timeouts)
+        self._create = self._endpoint.client.audio.speech.with_streaming_response.create
         self._voice = settings.voice
         self._rate_hz = rate_hz
         self._voices: dict[str, str] = {}
@@ -126,8 +127,7 @@ class OpenAISynthesizer:
         }
         if speed != 1.0:
             request["speed"] = min(max(speed, _SLOWEST), _FASTEST)
-        speech = self._endpoint.client.audio.speech
-        answer = await stack.enter_async_context(speech.with_streaming_response.create(**request))
+        answer = await stack.enter_async_context(self._create(**request))
         response: httpx2.Response = answer.http_response
         return response
 
