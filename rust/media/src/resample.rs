@@ -26,6 +26,7 @@ const MAX_EXACT_PHASES: usize = 640;
 const INTERPOLATED_PHASES: usize = 1024;
 /// Consumed history is dropped once it is this long, so that dropping costs little per sample.
 const COMPACT_AT: usize = 4096;
+const LANES: usize = 8;
 
 /// Why a [`Resampler`] cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -85,7 +86,8 @@ impl Bank {
 }
 
 fn half_taps(up: usize, down: usize) -> usize {
-    if up >= down { ZERO_CROSSINGS } else { (ZERO_CROSSINGS * down).div_ceil(up) }
+    let needed = if up >= down { ZERO_CROSSINGS } else { (ZERO_CROSSINGS * down).div_ceil(up) };
+    needed.next_multiple_of(LANES / 2)
 }
 
 fn sinc(x: f64) -> f64 {
@@ -112,17 +114,20 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// Sum of products in eight independent lanes, which the compiler turns into vector code.
+/// Sum of products in eight independent lanes, which the compiler turns into vector code; `taps` is a multiple of eight.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 8];
-    let (a_rows, b_rows) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a_rows.remainder().iter().zip(b_rows.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a_rows.zip(b_rows) {
-        for lane in 0..8 {
+    let mut lanes = [0.0_f32; LANES];
+    for (x, y) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
             lanes[lane] += x[lane] * y[lane];
         }
     }
-    rest + lanes.iter().sum::<f32>()
+    for half in [4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+    }
+    lanes[0]
 }
 
 /// Round to the nearest 16-bit value; what does not fit is clipped.
@@ -170,7 +175,7 @@ impl Resampler {
         let common = greatest_common_divisor(from_hz, to_hz);
         let (up, down) = ((to_hz / common) as usize, (from_hz / common) as usize);
         let same = from_hz == to_hz;
-        let bank = if same { Bank { rows: vec![1.0], taps: 1, interpolated: false } } else { Bank::new(up, down) };
+        let bank = if same { Bank { rows: Vec::new(), taps: 0, interpolated: false } } else { Bank::new(up, down) };
         let lead = if same { 0 } else { lead(bank.taps / 2) };
         let mut made =
             Self { from_hz, to_hz, up, down, bank, lead, history: Vec::new(), at: 0, phase: 0, taken: 0, given: 0 };
@@ -202,6 +207,10 @@ impl Resampler {
 
     /// Convert `input` and append what became known to `output`.
     pub fn push(&mut self, input: impl IntoIterator<Item = f32>, output: &mut Vec<f32>) {
+        if self.is_identity() {
+            output.extend(input);
+            return;
+        }
         let before = self.history.len();
         self.history.extend(input);
         self.taken += (self.history.len() - before) as u64;
@@ -210,7 +219,7 @@ impl Resampler {
 
     /// [`Resampler::push`] for 16-bit samples.
     pub fn push_pcm16(&mut self, input: &[i16]) -> Vec<i16> {
-        if self.up == self.down {
+        if self.is_identity() {
             return input.to_vec();
         }
         let mut output = Vec::with_capacity(self.expected(input.len() as u64) as usize + 1);
@@ -222,8 +231,10 @@ impl Resampler {
     ///
     /// In-phase conversion of `n` samples gives `ceil(n * to_hz / from_hz)` in all.
     pub fn flush(&mut self, output: &mut Vec<f32>) {
-        let in_phase = (self.bank.taps / 2).saturating_sub(1);
-        let late = (self.lead - in_phase) as u64;
+        if self.is_identity() {
+            return;
+        }
+        let late = (self.lead + 1 - self.bank.taps / 2) as u64;
         let total = self.expected(self.taken + late);
         self.history.resize(self.history.len() + self.bank.taps + 1, 0.0);
         self.drain(total, output);
@@ -235,6 +246,10 @@ impl Resampler {
         let mut output = Vec::new();
         self.flush(&mut output);
         output.into_iter().map(to_pcm16).collect()
+    }
+
+    fn is_identity(&self) -> bool {
+        self.up == self.down
     }
 
     fn expected(&self, taken: u64) -> u64 {
