@@ -6,12 +6,12 @@ Source: Audio API. Neighbours: `transcription` and `speech` do the work, `parley
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.datastructures import UploadFile
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, MultipartBody
 from litestar.response import Stream
 
 from parley.auth.permissions import Permission
@@ -51,7 +51,7 @@ class TranscriptionForm:
     request_max_body_size=MAX_UPLOAD_BYTES + _OVERHEAD_BYTES,
 )
 async def transcriptions(
-    data: Annotated[TranscriptionForm, Body(media_type=RequestEncodingType.MULTI_PART)], parts: Parts
+    data: MultipartBody[TranscriptionForm], parts: NamedDependency[Parts]
 ) -> Response[Any] | Stream:
     """Recognise an upload: wav, flac, mp3, ogg/opus or webm/opus. Answers json, text or verbose_json, or streams."""
     if data.response_format not in _RESPONSE_FORMATS:
@@ -73,7 +73,7 @@ async def transcriptions(
 
 
 @post("/v1/audio/speech", status_code=200, tags=["audio"], opt={PERMISSION: Permission.USE_ENGINES})
-async def speech(data: SpeechRequest, request: Request[Any, Any, Any], parts: Parts) -> Stream:
+async def speech(data: JSONBody[SpeechRequest], parts: NamedDependency[Parts]) -> Stream:
     """Say a text as pcm (24 kHz mono 16-bit), wav or opus, streamed as it is spoken. Default: wav."""
     data.check()
     synthesizer = (await parts.engines()).synthesizer

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from litestar.response import Stream
 
 from parley.auth.permissions import Permission
@@ -19,7 +21,7 @@ __all__ = ["ROUTES"]
 
 
 @post("/v1/chat/completions", status_code=200, tags=["chat"], opt={PERMISSION: Permission.USE_ENGINES})
-async def chat_completions(data: ChatRequest, parts: Parts) -> Response[Any] | Stream:
+async def chat_completions(data: JSONBody[ChatRequest], parts: NamedDependency[Parts]) -> Response[Any] | Stream:
     """Answer a conversation with text and tool calls, whole or as a stream of events."""
     context = context_of(data, response_id=parts.ids("resp"))
     chat = (await parts.engines()).chat

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from parley.auth.permissions import Permission
 from parley.observe.metrics import CONTENT_TYPE
@@ -35,7 +36,7 @@ async def healthz() -> Health:
 
 
 @get("/readyz", tags=["operation"])
-async def readyz(parts: Parts) -> Response[Readiness]:
+async def readyz(parts: NamedDependency[Parts]) -> Response[Readiness]:
     """Answer 200 when every engine is warm, else 503 with what is missing, in detail on servers without keys."""
     ready = parts.room.state == "ready"
     problems = dict.fromkeys(parts.room.problems, "not ready; see the log") if parts.keys else parts.room.problems
@@ -45,7 +46,7 @@ async def readyz(parts: Parts) -> Response[Readiness]:
 
 
 @get("/metrics", tags=["operation"], opt={PERMISSION: Permission.OPERATE}, media_type="text/plain")
-async def metrics(parts: Parts) -> Response[bytes]:
+async def metrics(parts: NamedDependency[Parts]) -> Response[bytes]:
     """Give counters and latencies in Prometheus' text format."""
     return Response(parts.metrics.render(), media_type=CONTENT_TYPE)
 

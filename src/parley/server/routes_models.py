@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from parley.auth.permissions import Permission
 from parley.engines.base import Engine, EngineSet
@@ -51,13 +53,13 @@ _CREATED = 1_767_225_600
 
 
 @get("/v1/models", tags=["models"], opt={PERMISSION: Permission.START_SESSION})
-async def list_models(parts: Parts) -> ModelList:
+async def list_models(parts: NamedDependency[Parts]) -> ModelList:
     """List the models that run here, one per stage."""
     return ModelList(_models(await parts.engines()))
 
 
 @get("/v1/models/{model_id:path}", tags=["models"], opt={PERMISSION: Permission.START_SESSION})
-async def get_model(parts: Parts, model_id: str) -> Model:
+async def get_model(parts: NamedDependency[Parts], model_id: FromPath[str]) -> Model:
     """Describe one model."""
     wanted = model_id.lstrip("/")
     models = _models(await parts.engines())

@@ -7,11 +7,12 @@ the page, which never holds the key. Neighbours: `parley.auth.pages` (the sessio
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from parley.auth.pages import cookie_header, read_cookie
 from parley.protocol.realtime.errors import ClientFault
@@ -65,7 +66,7 @@ class PageSecretRequest(msgspec.Struct, frozen=True):
 
 
 @get("/ui/config", tags=["pages"], include_in_schema=False)
-async def ui_config(request: Request[Any, Any, Any], parts: Parts) -> Response[PageConfig]:
+async def ui_config(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Response[PageConfig]:
     """Describe the server to its own page."""
     signed_in = _signed_in(request, parts)
     engines = parts.room.built if signed_in else None
@@ -91,7 +92,9 @@ def _row(engine: Any) -> dict[str, str]:
 
 
 @post("/ui/login", status_code=204, include_in_schema=False, request_max_body_size=1 << 14)
-async def ui_login(data: Annotated[SignIn, Body()], request: Request[Any, Any, Any], parts: Parts) -> Response[None]:
+async def ui_login(
+    data: JSONBody[SignIn], request: Request[Any, Any, Any], parts: NamedDependency[Parts]
+) -> Response[None]:
     """Trade a key for the page's session cookie."""
     wait_s = parts.sign_in.wait_s()
     if wait_s > 0:
@@ -106,14 +109,14 @@ async def ui_login(data: Annotated[SignIn, Body()], request: Request[Any, Any, A
 
 
 @post("/ui/logout", status_code=204, include_in_schema=False)
-async def ui_logout(request: Request[Any, Any, Any], parts: Parts) -> Response[None]:
+async def ui_logout(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Response[None]:
     """End the page's session."""
     parts.pages.end(read_cookie(request.headers.get("cookie", "")))
     return _cookie_answer(request, "")
 
 
 @post("/ui/secret", status_code=200, include_in_schema=False, request_max_body_size=1 << 20)
-async def ui_secret(request: Request[Any, Any, Any], parts: Parts) -> SecretValue:
+async def ui_secret(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> SecretValue:
     """Mint a secret for the page that asks: 60 seconds, enough to connect."""
     if not _signed_in(request, parts):
         words = "Sign in first: the page asks for a key of this server."
@@ -143,7 +146,7 @@ def _cookie_answer(request: Request[Any, Any, Any], token: str) -> Response[None
 
 
 @get(["/", "/console"], include_in_schema=False)
-async def index(request: Request[Any, Any, Any], page_files: PageFiles) -> Response[bytes]:
+async def index(request: Request[Any, Any, Any], page_files: NamedDependency[PageFiles]) -> Response[bytes]:
     """Serve the console."""
     page = page_files.find("console/index.html")
     if page is None:
@@ -152,7 +155,9 @@ async def index(request: Request[Any, Any, Any], page_files: PageFiles) -> Respo
 
 
 @get("/assets/{path:path}", include_in_schema=False)
-async def asset(request: Request[Any, Any, Any], page_files: PageFiles, path: str) -> Response[bytes]:
+async def asset(
+    request: Request[Any, Any, Any], page_files: NamedDependency[PageFiles], path: FromPath[str]
+) -> Response[bytes]:
     """Serve what a page loads."""
     file = page_files.find("assets" + path)
     if file is None:

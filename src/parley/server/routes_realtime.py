@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import HttpMethod, Request, post, route
+from litestar.di import NamedDependency
 
 from parley.auth.client_secrets import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, TooManySecrets
 from parley.auth.permissions import Permission
@@ -57,7 +58,7 @@ class MintedSecret(msgspec.Struct, frozen=True):
     opt={PERMISSION: Permission.MINT_SECRET},
     request_max_body_size=1 << 20,
 )
-async def create_client_secret(request: Request[Any, Any, Any], parts: Parts) -> MintedSecret:
+async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> MintedSecret:
     """Mint a short-lived secret with which a browser may start sessions, as often as it likes until it expires.
 
     Body: `{"expires_after": {"anchor": "created_at", "seconds": 10…7200}, "session": {…}}`, all optional.
