@@ -63,6 +63,7 @@ class DrivenSession:
         self.now = 1000
         self.position = 0
         self.outputs: list[Output] = []
+        self.events: list[Event] = []
         self.log: list[tuple[int, Input, list[Output]]] = []
         self.config = config or SessionConfig()
         self.options: dict[str, Any] = {"max_session_ms": 60 * MINUTE_MS, **options}
@@ -82,6 +83,7 @@ class DrivenSession:
     def feed(self, item: Input) -> list[Output]:
         outputs = self.machine.handle(item, Ms(self.now))
         self.outputs += outputs
+        self.events += events(outputs)
         self.log.append((self.now, item, outputs))
         deadline = self.machine.deadline
         assert deadline is None or deadline > self.now, "a deadline that has passed was not acted upon"
@@ -164,10 +166,6 @@ class DrivenSession:
         return said
 
     # --- outputs
-
-    @property
-    def events(self) -> list[Event]:
-        return events(self.outputs)
 
     @property
     def contexts(self) -> list[GenerationContext]:

@@ -99,6 +99,9 @@ class _Checker:
     def on_response_output_item_added(self, event: Event) -> None:
         self.response_items[event["item"]["id"]] = event["response_id"]
 
+    def on_response_output_item_done(self, event: Event) -> None:
+        self.done_items.add(event["item"]["id"])
+
     def on_response_function_call_arguments_done(self, event: Event) -> None:
         if not event.get("name"):
             self.fault("function_call_arguments.done has no name")

@@ -6,6 +6,8 @@ after each input.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.ids import CallId, ConnectionId, EventId, IdSource, ItemId, ResponseId
 from parley.protocol.realtime.outputs import Output, Send
@@ -17,8 +19,10 @@ __all__ = ["Effects"]
 class Effects:
     """The outputs of the input being handled, in order."""
 
-    def __init__(self, ids: IdSource) -> None:
+    def __init__(self, ids: IdSource, *, item_taken: Callable[[str], bool]) -> None:
+        """Take ids from `ids`. `item_taken`: whether a client has given an item that id already."""
         self._ids = ids
+        self._item_taken = item_taken
         self._outputs: list[Output] = []
 
     def add(self, output: Output) -> None:
@@ -46,7 +50,10 @@ class Effects:
 
     def item_id(self) -> ItemId:
         """Give a new item's id."""
-        return ItemId(self._ids("item"))
+        item_id = self._ids("item")
+        while self._item_taken(item_id):
+            item_id = self._ids("item")
+        return ItemId(item_id)
 
     def response_id(self) -> ResponseId:
         """Give a new response's id."""

@@ -138,9 +138,9 @@ class RealtimeSession:
         self._finished = False
         self._idle_at: Ms | None = None
         self._idle_since_sample = 0
-        self._effects = Effects(ids)
-        self._conversation_id = ConversationId(ids("conv"))
         self._conversation = Conversation()
+        self._effects = Effects(ids, item_taken=lambda item_id: self._conversation.get(item_id) is not None)
+        self._conversation_id = ConversationId(ids("conv"))
         self._transcripts = Transcripts(self._effects)
         self._playback = Playback(pacing)
         self._hearing = Hearing(

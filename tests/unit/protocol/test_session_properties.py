@@ -1,0 +1,323 @@
+"""Whatever a client, a speaker and the engines do, in whatever order and at whatever time, the rules hold.
+
+The machine under test is driven by random rules: client events (wrong ones too), speech, recognisers and engines that
+answer late, early, twice or never, playouts that flush or do not. At the end everything outstanding is left to the
+clock, the session expires, and the whole log must be in order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driven_session import DrivenSession, configured
+from event_order import order_faults
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from msgspec.structs import replace
+
+from parley.protocol.realtime.generation import (
+    AudioDelta,
+    Chunk,
+    Done,
+    EngineUsage,
+    Failed,
+    TextDelta,
+    TextSpan,
+    ToolCallDelta,
+    ToolCallDone,
+)
+from parley.protocol.realtime.ids import CallId, ConnectionId, ItemId, LaneId, ResponseId
+from parley.protocol.realtime.inputs import (
+    Connected,
+    Disconnected,
+    EngineChunk,
+    LaneAdvanced,
+    PlayoutDrained,
+    PlayoutFlushed,
+    PlayoutStarted,
+    TranscriptFailed,
+    TranscriptFinal,
+    TurnScored,
+)
+from parley.protocol.realtime.items import MessageItem, OutputAudioPart
+from parley.protocol.realtime.outputs import (
+    AbandonTranscription,
+    AudioOut,
+    CancelGeneration,
+    FinishTranscription,
+    FlushPlayout,
+    StartGeneration,
+    StartTranscription,
+)
+
+MS = 24
+DETECTIONS: list[Any] = [
+    None,
+    {"type": "server_vad"},
+    {"type": "server_vad", "interrupt_response": False, "silence_duration_ms": 200},
+    {"type": "server_vad", "create_response": False},
+    {"type": "server_vad", "idle_timeout_ms": 5000},
+    {"type": "semantic_vad", "eagerness": "high"},
+]
+KNOWN_IDS = st.integers(0, 12).map(lambda number: f"item_{number:06d}")
+CHUNKS: st.SearchStrategy[Chunk] = st.one_of(
+    st.builds(TextDelta, st.text("ab .", max_size=10)),
+    st.builds(
+        AudioDelta,
+        st.integers(0, 500).map(lambda ms: bytes(2 * MS * ms)),
+        st.lists(
+            st.builds(TextSpan, st.integers(0, 9), st.integers(0, 30), st.integers(0, 900), st.integers(0, 900)),
+            max_size=2,
+        ).map(tuple),
+    ),
+    st.builds(
+        ToolCallDelta, st.sampled_from([CallId("c1"), CallId("c2")]), st.just("f"), st.sampled_from(["", "{", "}"])
+    ),
+    st.builds(ToolCallDone, st.sampled_from([CallId("c1"), CallId("c2")]), st.just("f"), st.sampled_from(["{}", "{"])),
+    st.builds(EngineUsage, st.integers(0, 50), st.integers(0, 99), st.integers(0, 50)),
+    st.builds(Done, st.sampled_from(["stop", "stop", "max_output_tokens", "content_filter"])),
+    st.just(Failed("broken", "The engine broke.")),
+)
+
+
+class AnySession(RuleBasedStateMachine):
+    """A session in the hands of chance."""
+
+    turns = Bundle("turns")
+
+    @initialize(
+        pacing=st.sampled_from(["client", "server"]), detection=st.sampled_from(DETECTIONS), needs=st.booleans()
+    )
+    def begin(self, pacing: str, detection: Any, needs: bool) -> None:
+        config = configured({"audio": {"input": {"turn_detection": detection, "transcription": {"model": "x"}}}})
+        self.session = DrivenSession(
+            config=config, pacing=pacing, needs_transcript=needs, max_session_ms=600_000, lanes=("0", "1")
+        )
+        self.position = {"0": 0, "1": 0}
+        self.arguments: dict[tuple[ResponseId, CallId], str] = {}
+
+    # --- the client
+
+    @rule(detection=st.sampled_from(DETECTIONS), text_only=st.booleans(), transcription=st.sampled_from([None, {}]))
+    def update(self, detection: Any, text_only: bool, transcription: Any) -> None:
+        self.session.update(
+            audio={"input": {"turn_detection": detection, "transcription": transcription}},
+            output_modalities=["text" if text_only else "audio"],
+        )
+
+    @rule(kind=st.sampled_from(["input_audio_buffer.commit", "input_audio_buffer.clear", "output_audio_buffer.clear"]))
+    def buffer(self, kind: str) -> None:
+        self.session.client(type=kind)
+
+    @rule(
+        item_id=st.one_of(st.none(), KNOWN_IDS),
+        after=st.one_of(st.none(), st.just("root"), KNOWN_IDS),
+        role=st.sampled_from(["user", "assistant", "system"]),
+    )
+    def create_item(self, item_id: str | None, after: str | None, role: str) -> None:
+        kind = "output_text" if role == "assistant" else "input_text"
+        item = {"type": "message", "role": role, "content": [{"type": kind, "text": "hi"}]}
+        if item_id is not None:
+            item["id"] = item_id
+        self.session.client(type="conversation.item.create", item=item, previous_item_id=after)
+
+    @rule()
+    def create_spoken_item(self) -> None:
+        part = {"type": "input_audio", "audio": "AAAA" * 100}
+        self.session.client(type="conversation.item.create",
+                            item={"type": "message", "role": "user", "content": [part]})  # fmt: skip
+
+    @rule(item_id=KNOWN_IDS, kind=st.sampled_from(["delete", "retrieve", "truncate"]), ms=st.integers(0, 3000))
+    def item(self, item_id: str, kind: str, ms: int) -> None:
+        more: dict[str, Any] = {"content_index": ms % 2, "audio_end_ms": ms} if kind == "truncate" else {}
+        self.session.client(type=f"conversation.item.{kind}", item_id=item_id, **more)
+
+    @rule(ms=st.integers(0, 3000))
+    def truncate_latest(self, ms: int) -> None:
+        spoken = self.session.all(AudioOut)
+        if spoken:
+            self.session.client(
+                type="conversation.item.truncate", item_id=spoken[-1].item_id, content_index=0, audio_end_ms=ms
+            )
+
+    @rule(out_of_band=st.booleans(), reference=st.one_of(st.none(), KNOWN_IDS))
+    def respond(self, out_of_band: bool, reference: str | None) -> None:
+        response: dict[str, Any] = {"conversation": "none" if out_of_band else "auto"}
+        if reference is not None:
+            response["input"] = [{"type": "item_reference", "id": reference}]
+        self.session.client(type="response.create", response=response)
+
+    @rule(response=st.one_of(st.none(), st.integers(0, 8)))
+    def cancel(self, response: int | None) -> None:
+        named = {} if response is None else {"response_id": f"resp_{response:06d}"}
+        self.session.client(type="response.cancel", **named)
+
+    @rule(joins=st.booleans())
+    def sideband(self, joins: bool) -> None:
+        other = ConnectionId("sideband")
+        self.session.feed(Connected(other) if joins else Disconnected(other))
+
+    # --- the speaker and the recognisers
+
+    @rule(target=turns, lane=st.sampled_from(["0", "0", "0", "1"]), ms=st.integers(1, 80),
+          probability=st.sampled_from([0.0, 0.55, 0.9]), gap=st.booleans(), live=st.booleans())  # fmt: skip
+    def audio(self, lane: str, ms: int, probability: float, gap: bool, live: bool) -> Any:
+        before = len(self.session.all(StartTranscription))
+        windows, start = ms, self.position[lane]
+        samples = windows * 16 * MS
+        if live:
+            self.session.now += windows * 16
+        self.session.feed(LaneAdvanced(LaneId(lane), start, samples, (probability,) * windows, start, gap))
+        self.position[lane] = start + samples
+        return multiple(*(one.item_id for one in self.session.all(StartTranscription)[before:]))
+
+    @rule(item_id=turns, words=st.text("ab ", max_size=8), stable=st.integers(-1, 9))
+    def partial(self, item_id: ItemId, words: str, stable: int) -> None:
+        self.session.partial(item_id, words, stable)
+
+    @rule(item_id=turns, words=st.sampled_from(["", "hello there", " a"]))
+    def final(self, item_id: ItemId, words: str) -> None:
+        self.session.recognise(item_id, words)
+
+    @rule(item_id=turns)
+    def failed(self, item_id: ItemId) -> None:
+        self.session.misrecognise(item_id)
+
+    @rule(item_id=turns, probability=st.floats(0, 1))
+    def scored(self, item_id: ItemId, probability: float) -> None:
+        self.session.feed(TurnScored(item_id, probability))
+
+    @rule(words=st.sampled_from(["", "hello there"]), promptly=st.booleans())
+    def turn(self, words: str, promptly: bool) -> None:
+        self.audio("0", 40, 0.9, False, True)
+        self.audio("0", 60, 0.0, False, True)
+        open_readings = self.session.all(FinishTranscription)
+        if promptly and open_readings:
+            self.session.recognise(open_readings[-1].item_id, words)
+
+    # --- the engines, the playout and the clock
+
+    @rule(clauses=st.lists(st.sampled_from(["One two. ", "Three ", "four five six"]), min_size=1, max_size=3),
+          ms=st.integers(50, 1500), started=st.booleans(), wait=st.integers(0, 1500), ends=st.booleans())  # fmt: skip
+    def speech(self, clauses: list[str], ms: int, started: bool, wait: int, ends: bool) -> None:
+        if not self.session.contexts:
+            self.session.client(type="response.create")
+        if self.session.contexts:
+            response_id = self.session.contexts[-1].response_id
+            self.session.speak(*clauses, ms=ms)
+            if started:
+                self.session.feed(PlayoutStarted(response_id))
+            self.session.wait(wait)
+            if ends:
+                self.session.engine(Done())
+
+    @rule(chunks=st.lists(CHUNKS, min_size=1, max_size=4), back=st.integers(0, 2))
+    def engine(self, chunks: list[Chunk], back: int) -> None:
+        contexts = self.session.contexts
+        if len(contexts) > back:
+            response_id = contexts[-1 - back].response_id
+            for chunk in chunks:
+                self.session.feed(EngineChunk(response_id, self._coherent(response_id, chunk)))
+
+    def _coherent(self, response_id: ResponseId, chunk: Chunk) -> Chunk:
+        """A finished call's arguments are its deltas' concatenation: the one thing an engine must get right."""
+        if isinstance(chunk, ToolCallDelta):
+            told = self.arguments.get((response_id, chunk.call_id), "")
+            self.arguments[response_id, chunk.call_id] = told + chunk.arguments
+        if isinstance(chunk, ToolCallDone):
+            told = self.arguments.get((response_id, chunk.call_id), "")
+            return replace(chunk, arguments=told + chunk.arguments)
+        return chunk
+
+    @rule(which=st.integers(1, 8), done=st.booleans())
+    def playout(self, which: int, done: bool) -> None:
+        response_id = ResponseId(f"resp_{which:06d}")
+        self.session.feed(PlayoutDrained(response_id) if done else PlayoutStarted(response_id))
+
+    @rule(samples=st.integers(-1, 50_000), back=st.integers(0, 1))
+    def flushed(self, samples: int, back: int) -> None:
+        flushes = self.session.all(FlushPlayout)
+        if len(flushes) > back:
+            self.session.feed(PlayoutFlushed(flushes[-1 - back].item_id, samples))
+
+    @rule(ms=st.integers(0, 20_000))
+    def time(self, ms: int) -> None:
+        self.session.wait(ms)
+
+    # --- what must hold
+
+    @invariant()
+    def heard_is_at_most_sent_and_sent_at_most_generated(self) -> None:
+        if not hasattr(self, "session"):
+            return
+        now: Any = self.session.now
+        sent: dict[str, int] = {}
+        for event in self.session.of_type("response.output_audio.delta"):
+            sent[event["item_id"]] = sent.get(event["item_id"], 0) + event["samples"]
+        for entry in self.session.machine._conversation.entries():
+            if entry.spoken is not None:
+                assert entry.spoken.sent_samples == sent.get(entry.id, 0)
+                assert 0 <= entry.spoken.heard_ms(now) <= entry.spoken.sent_ms
+                assert entry.spoken.text.startswith(entry.spoken.heard_text(now))
+
+    @invariant()
+    def a_context_holds_nothing_that_was_not_said(self) -> None:
+        if not hasattr(self, "session") or not self.session.contexts:
+            return
+        told = {event["item_id"]: "" for event in self.session.of_type("response.output_audio_transcript.delta")}
+        for event in self.session.of_type("response.output_audio_transcript.delta"):
+            told[event["item_id"]] += event["delta"]
+        for item in self.session.contexts[-1].items:
+            if isinstance(item, MessageItem):
+                assert item.content
+                for part in item.content:
+                    if isinstance(part, OutputAudioPart):
+                        assert part.transcript.strip()
+                        assert told[item.id].startswith(part.transcript)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "session"):
+            return
+        session = self.session
+        session.wait(600_000)
+        assert session.machine.finished
+        assert order_faults(session.events) == []
+        self._outputs_are_in_order()
+        alive = [item["id"] for item in session.items()]
+        assert alive == [str(entry.id) for entry in session.machine._conversation.entries()]
+
+    def _outputs_are_in_order(self) -> None:
+        cancelled: set[str] = set()
+        silenced: set[str] = set()
+        generating: set[str] = set()
+        listening: set[str] = set()
+        for _, given, outputs in self.session.log:
+            if isinstance(given, TranscriptFinal | TranscriptFailed):
+                listening.discard(given.item_id)
+            for output in outputs:
+                match output:
+                    case StartGeneration():
+                        assert output.context.response_id not in generating
+                        generating.add(output.context.response_id)
+                    case CancelGeneration():
+                        assert output.response_id in generating - cancelled
+                        cancelled.add(output.response_id)
+                    case AudioOut():
+                        assert output.response_id in generating - cancelled
+                        assert output.item_id not in silenced
+                    case FlushPlayout():
+                        silenced.add(output.item_id)
+                    case StartTranscription():
+                        assert output.item_id not in listening
+                        listening.add(output.item_id)
+                    case FinishTranscription():
+                        assert output.item_id in listening
+                    case AbandonTranscription():
+                        listening.discard(output.item_id)
+                    case _:
+                        pass
+
+
+TestAnySession = AnySession.TestCase
+TestAnySession.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
