@@ -225,12 +225,17 @@ async def test_a_second_connection_sees_everything_but_audio() -> None:
         client = await Client.connect(supervisor)
         sideband = await Client.join(client.handle, wants_audio=False)
         await client.ask("hello")
-        await client.until("response.done")
+        done = await client.until("response.done")
         await sideband.until("response.done")
         assert sideband.audio() == b""
         assert client.audio() != b""
         told = [kind for kind in client.types() if kind != "response.output_audio.delta"]
         assert sideband.types()[-5:] == told[-5:]
+        item_id = done["response"]["output"][0]["id"]
+        for listener, hears in ((client, True), (sideband, False)):
+            await listener.send("conversation.item.retrieve", item_id=item_id)
+            part = (await listener.until("conversation.item.retrieved"))["item"]["content"][0]
+            assert ("audio" in part) is hears
         await client.leave()
         await sideband.send("response.create")
         assert (await sideband.until("response.done"))["response"]["status"] == "completed"

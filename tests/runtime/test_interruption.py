@@ -34,7 +34,7 @@ async def test_voice_stops_the_answer_and_the_next_turn_is_answered() -> None:
         await client.leave()
 
 
-async def test_cancel_reaches_the_engine_within_two_turns_of_the_loop() -> None:
+async def test_cancel_reaches_the_engine_in_less_than_two_turns_of_the_loop() -> None:
     chat = FakeChatModel([say(LONG, word_ms=50)])
     async with supervised(engine_set(chat=chat)) as supervisor:
         client = await Client.connect(supervisor)
@@ -45,7 +45,7 @@ async def test_cancel_reaches_the_engine_within_two_turns_of_the_loop() -> None:
         while not chat.generations[0].cancelled:
             await asyncio.sleep(0)
             turns += 1
-        assert turns <= 2
+        assert turns < 2
         await client.until("response.done")
         await asyncio.sleep(60)
         assert client.types()[-1] == "response.done"

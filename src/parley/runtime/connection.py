@@ -13,7 +13,7 @@ from parley.protocol.realtime.dialects import Dialect, encode
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.ids import ConnectionId, SessionId
 from parley.protocol.realtime.requests import decode_client_event
-from parley.protocol.realtime.server_events import OutputAudioDelta, ServerEvent
+from parley.protocol.realtime.server_events import ServerEvent
 from parley.runtime.appends import AppendDecoder
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.outbox import Outbox
@@ -26,17 +26,25 @@ _BINARY = ClientFault(
 
 
 class Spelling:
-    """One event, spelled at most once per dialect however many connections get it."""
+    """One event, spelled at most once per dialect however many connections get it.
 
-    def __init__(self, event: ServerEvent) -> None:
-        self.event = event
-        self._spelled: dict[Dialect, str] = {}
+    `silent` is what a link without audio gets instead, None if it gets nothing.
+    """
 
-    def frame(self, dialect: Dialect) -> str:
+    def __init__(self, event: ServerEvent, silent: ServerEvent | None) -> None:
+        self._event = event
+        self._silent = silent
+        self._spelled: dict[tuple[Dialect, bool], str] = {}
+
+    def frame(self, dialect: Dialect, *, with_audio: bool) -> str | None:
         """Give the event as a text frame."""
-        frame = self._spelled.get(dialect)
+        event = self._event if with_audio else self._silent
+        if event is None:
+            return None
+        key = (dialect, event is self._event)
+        frame = self._spelled.get(key)
         if frame is None:
-            frame = self._spelled[dialect] = encode(self.event, dialect).decode()
+            frame = self._spelled[key] = encode(event, dialect).decode()
         return frame
 
 
@@ -60,10 +68,10 @@ class Connection:
         self._wants_audio = wants_audio
 
     def send(self, spelling: Spelling) -> None:
-        """Put the event into the outbox, unless it is audio and this link has audio of another kind."""
-        if isinstance(spelling.event, OutputAudioDelta) and not self._wants_audio:
-            return
-        self.outbox.put(spelling.frame(self._dialect))
+        """Put the event into the outbox, as this link wants it."""
+        frame = spelling.frame(self._dialect, with_audio=self._wants_audio)
+        if frame is not None:
+            self.outbox.put(frame)
 
 
 class Attachment:

@@ -26,6 +26,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 _log = logging.getLogger(__name__)
 
 _CLOSE_WITHIN_S = 1.0
+_CHUNKS: tuple[type, ...] = get_args(Chunk)
 
 
 class Generations:
@@ -129,7 +130,7 @@ class _Running:
 
 def _fault(chunk: object) -> Failed | None:
     """Say what is wrong with a chunk of a garbled engine."""
-    if not isinstance(chunk, get_args(Chunk)):
+    if not isinstance(chunk, _CHUNKS):
         return Failed("engine_garbled", f"The response engine gave a {type(chunk).__name__}, which is no chunk.")
     if isinstance(chunk, AudioDelta) and len(chunk.pcm) % 2:
         return Failed("engine_garbled", "The response engine gave half a sample: PCM16 has an even number of bytes.")

@@ -87,9 +87,9 @@ class Links:
         """Give an admitted connection."""
         return self._admitted.get(connection_id)
 
-    def send(self, event: ServerEvent, to: ConnectionId | None) -> None:
-        """Put `event` into the outbox of `to`, or of everybody."""
-        spelling = Spelling(event)
+    def send(self, event: ServerEvent, to: ConnectionId | None, *, silent: ServerEvent | None) -> None:
+        """Put `event` into the outbox of `to`, or of everybody; `silent` instead where a link wants no audio."""
+        spelling = Spelling(event, silent)
         for connection in self._chosen(to):
             connection.send(spelling)
 

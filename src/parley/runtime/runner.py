@@ -7,8 +7,18 @@ each with tasks in this session's group. So nothing here waits for a client or a
 silent before the next input is looked at.
 
 Appended audio enters in slices, one per turn of the loop, and no other client frame overtakes it; engine chunks and
-deadlines do come in between. Who ends what: the machine ends the session (`finished`), or its last connection does, or
-the supervisor; the session's end closes its mailbox, generations, recognitions and connections.
+deadlines do come in between.
+
+| what ends | what follows |
+|---|---|
+| the machine finishes (expired, drained) | it has closed the connections with its reason; the session ends |
+| the last connection leaves, or none comes in time | the session ends |
+| a connection's outbox overflows | that connection leaves at once |
+| a response is cancelled | its engine is told, its task cancelled, its waiting chunks dropped: at once |
+| an engine breaks | its response or transcript fails; the session goes on |
+| the machine or this module raises | connections get an `error` event and 1011; the supervisor reports |
+| the session | mailbox, generations, recognitions, adoptions, scores, audio, recorder: closed here, in `_end` |
+
 Neighbours: `machine`, `mailbox`, `links`, `projection`, `generations`, `recognitions`, `scores`, `supervisor`.
 """
 
@@ -62,7 +72,7 @@ from parley.protocol.realtime.outputs import (
     TruncateItemAudio,
 )
 from parley.protocol.realtime.recording import Header
-from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent, ResponseDone, ServerEvent
+from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent, OutputAudioDelta, ResponseDone, ServerEvent
 from parley.runtime.adoptions import Adoptions
 from parley.runtime.audio_store import AudioStore
 from parley.runtime.clock import Clock
@@ -226,7 +236,8 @@ class SessionRunner:
             code="internal_error",
             message="The session broke on the server's side and was closed. Reconnect to start a new one.",
         )
-        self._links.send(ErrorEvent(event_id=self._ids("event"), error=body), None)
+        error = ErrorEvent(event_id=self._ids("event"), error=body)
+        self._links.send(error, None, silent=error)
         self._links.close_all(CLOSE_INTERNAL_ERROR, "server_error.internal_error")
 
     # --- what comes in -----------------------------------------------------------------------------------------------
@@ -379,7 +390,8 @@ class SessionRunner:
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
         for completed in self._projection.events(event, self._machine.config):
-            self._links.send(completed, output.to)
+            silent = None if isinstance(completed, OutputAudioDelta) else event
+            self._links.send(completed, output.to, silent=silent)
 
     def _speak(self, out: AudioOut) -> None:
         self._store.extend(out.item_id, out.pcm)
@@ -387,7 +399,7 @@ class SessionRunner:
             self._playout.play(out)
             return
         for delta in self._projection.audio(out, self._machine.config.audio.output.format):
-            self._links.send(delta, None)
+            self._links.send(delta, None, silent=None)
 
     def _flush_playout(self, item_id: ItemId) -> None:
         if self._playout is None:
