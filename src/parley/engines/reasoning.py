@@ -30,8 +30,6 @@ class ReasoningFilter:
                     self._held = self._held[-len(self._closing) + 1 :]
                     return self._trim(said)
                 self._held = self._held[at + len(self._closing) :]
-                if not self._begun and not said.strip():
-                    self._held = self._held.lstrip()
                 self._closing = None
                 continue
             opened = [(self._held.find(tag), tag) for tag in _TAGS if tag in self._held]
@@ -49,7 +47,7 @@ class ReasoningFilter:
     def flush(self) -> str:
         """Give what was held back; an open thought is dropped."""
         held, self._held = self._held, ""
-        return "" if self._closing is not None else held
+        return "" if self._closing is not None else self._trim(held)
 
     def _unfinished_tag(self) -> int:
         for length in range(min(len(self._held), 11), 0, -1):
@@ -59,8 +57,8 @@ class ReasoningFilter:
         return 0
 
     def _trim(self, said: str) -> str:
-        """Drop the blank lines that thinking leaves in front of the answer."""
-        if self._begun:
-            return said
-        self._begun = bool(said.strip())
-        return said if self._begun else ""
+        """Drop the blank lines in front of the answer, which thinking leaves there."""
+        if not self._begun:
+            said = said.lstrip()
+            self._begun = bool(said)
+        return said

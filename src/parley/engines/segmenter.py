@@ -250,6 +250,11 @@ class Segmenter:
         before = self._text[:at].rstrip(_CLOSERS)
         if not before or before[-1] not in _STOPS + _WIDE_STOPS or self._text[at] in "*_'’":
             return "none"
+        rest = self._text[at + 1 :].lstrip(_CLOSERS + " ")
+        if not rest and not at_end:
+            return "wait"
+        if rest and rest[0].islower():
+            return "none"
         return self._stop_mark(len(before) - 1, at_end) if before[-1] in ".…" else "sentence"
 
     def _stop_mark(self, at: int, at_end: bool) -> Mark:

@@ -149,7 +149,7 @@ _MARKUP: tuple[Pass, ...] = (
     (re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE), _nothing),
     (re.compile(r"^[ \t]*[-*+•][ \t]+(?:\[[ xX]\][ \t]+)?", re.MULTILINE), _nothing),
     (re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]+)\1(?!`)"), _group(2)),
-    (re.compile(r"(?<!\w)(\*{1,3}|~~)(?=\S)|(?<=\S)(\*{1,3}|~~)(?!\w)"), _nothing),
+    (re.compile(r"(?<!\w)\*{1,3}(?=\S)|(?<=\S)\*{1,3}(?!\w)|~~"), _nothing),
     (re.compile(r"(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)"), _nothing),
 )
 
