@@ -138,7 +138,7 @@ def _about_words(context: GenerationContext, history: History, index: IntentInde
 
 
 def _calls(calls: tuple[PlannedCall, ...]) -> list[Step]:
-    """The calls, with a goodbye before the one that ends the conversation."""
+    """Turn calls into steps, with a goodbye before the one that ends the conversation."""
     steps: list[Step] = []
     for call in calls:
         if small_talk.means_ending(call.shape):
@@ -331,7 +331,7 @@ class _DemoGeneration:
 
 
 def _call_id(response_id: str, number: int) -> CallId:
-    """A call id that is unique in the session and the same on every replay."""
+    """Make a call id that is unique in the session and the same on every replay."""
     digest = hashlib.blake2s(f"{response_id}/{number}".encode(), digest_size=12).hexdigest()
     return CallId(f"call_{digest}")
 

@@ -110,7 +110,7 @@ def _has_content(words: tuple[Word, ...]) -> bool:
 
 
 def _only_verb(index: IntentIndex, clause: str, call: PlannedCall) -> bool:
-    """Whether a clause speaks for its tool by a shared verb alone, so that it may just be more of a string."""
+    """Tell whether a clause speaks for its tool by a shared verb alone, so that it may just be more of a string."""
     words = [word for word in split_words(clause) if word.norm not in FUNCTION_WORDS]
     return (
         not any(word.stem in index.vocabulary(call.name) and word.stem not in VERBS for word in words)
@@ -127,7 +127,7 @@ def _complete(index: IntentIndex, clause: str, lean: dict[str, float]) -> Planne
 
 
 def continue_call(before: PlannedCall, text: str) -> PlannedCall | None:
-    """Read `text` as other values for the same tool: `and the bedroom`, `now green`. None if it gives none."""
+    """Read `text` as other values for the same tool: `and the other one`, `now five`. None if it gives none."""
     words = split_words(text)
     filled = fill(before.shape, text, words)
     if not filled.filled or not _all_used(words, filled, before.shape):

@@ -19,7 +19,7 @@ from parley.engines.local.intent.schema import Parameter, ToolShape
 from parley.engines.local.intent.slots import Filled, answer_slot
 from parley.engines.local.intent.subject import last_subject, points_back, with_subject
 from parley.engines.local.intent.wording import ask_for, refuse
-from parley.engines.local.intent.words import split_words
+from parley.engines.local.intent.words import split_words, word_set
 from parley.protocol.realtime.items import FunctionCallItem
 
 __all__ = ["Decision", "Pending", "decide", "open_question"]
@@ -27,8 +27,8 @@ __all__ = ["Decision", "Pending", "decide", "open_question"]
 _LOOK_BACK: Final = 6
 _LEAN: Final = 0.3
 _MOST_TRIES: Final = 2
-_FOLLOW_UPS: Final = frozenset(
-    "how what now and make no instead try actually rather then same again also too set change".split()
+_FOLLOW_UPS: Final = word_set(
+    "how what now and make no instead try actually rather then same again also too set change"
 )
 _NEVER_MIND: Final = (
     "never mind",
@@ -111,7 +111,7 @@ def decide(index: IntentIndex, said: Sequence[str], pending: Pending | None, bef
         return _answer(index, text, pending, reading.calls, reading.doubt)
     if reading.calls:
         return Decision(reading.calls)
-    follow_up = _follow_up(text, shape, call) if reading.doubt is None or points_back(text) else None
+    follow_up = _follow_up(text, shape, call)
     if follow_up is not None:
         return Decision((follow_up,))
     pointed = _point_back(index, text, before)
@@ -121,7 +121,7 @@ def decide(index: IntentIndex, said: Sequence[str], pending: Pending | None, bef
 
 
 def _separate(index: IntentIndex, said: Sequence[str], before: Sequence[Turn]) -> Decision | None:
-    """Several texts that were never answered: each a command of its own, if the last one is."""
+    """Read texts that were never answered as commands of their own, if the last one is."""
     calls: list[PlannedCall] = []
     for text in said:
         found = decide(index, [text], None, before).calls
@@ -130,7 +130,7 @@ def _separate(index: IntentIndex, said: Sequence[str], before: Sequence[Turn]) -
 
 
 def _doubt(candidate: Candidate) -> Decision:
-    """A confident reading that lacks something: ask for it, or say why not."""
+    """Ask for what a confident reading lacks, or say why it cannot be."""
     filled, shape = candidate.filled, candidate.shape
     if filled.refused is not None or not filled.missing:
         return Decision(refusal=refuse(shape, filled.refused))
@@ -172,7 +172,7 @@ def _answer(
 
 
 def _strong(index: IntentIndex, text: str, pending: Pending) -> bool:
-    """Whether a text names another tool so clearly that it cannot be the free answer it would also be."""
+    """Tell whether a text names another tool so clearly that it cannot be the free answer it would also be."""
     best = index.best(text)
     if best is None or best.name == pending.shape.name:
         return False
@@ -180,7 +180,7 @@ def _strong(index: IntentIndex, text: str, pending: Pending) -> bool:
 
 
 def _is_question(text: str, pending: Pending) -> bool:
-    """Whether an answer to a string slot is in fact a question."""
+    """Tell whether an answer to a string slot is in fact a question."""
     words = split_words(text)
     asks = bool(words) and words[0].norm in QUESTION_WORDS and len(words) > 2
     return asks and pending.parameter.kind == "string" and (text.rstrip().endswith("?") or len(words) > 3)

@@ -12,12 +12,14 @@ from typing import Final
 __all__ = ["spoken_order", "verbatim_order"]
 
 _VERBATIM = re.compile(
-    r"^\s*(?:please\s+|now\s+|just\s+|only\s+)*(?:say|repeat|speak|read|respond with|reply with|answer with|reply|respond|answer|tell the user)"
-    r"(?P<how>(?:\s+(?:exactly|verbatim|only|precisely|literally|word for word|out loud|aloud|to the user|with|the following|this|these words|text|sentence|phrase|and nothing else|exactly this))*)"
+    r"^\s*(?:please\s+|now\s+|just\s+|only\s+)*(?:say|repeat|speak|read|respond with|reply with"
+    r"|answer with|reply|respond|answer|tell the user)"
+    r"(?P<how>(?:\s+(?:exactly|verbatim|only|precisely|literally|word for word|out loud|aloud|to the "
+    r"user|with|the following|this|these words|text|sentence|phrase|and nothing else|exactly this))*)"
     r"\s*(?P<colon>:)?\s*(?P<what>.+)$",
     re.IGNORECASE | re.DOTALL,
 )
-_QUOTED = re.compile(r"^[\"“«'‘](.+?)[\"”»'’]\W*(?:and nothing else\W*|verbatim\W*|exactly\W*)?$", re.DOTALL)
+_QUOTED = re.compile(r"^[\"“«'\u2018](.+?)[\"”»'\u2019]\W*(?:and nothing else\W*|verbatim\W*|exactly\W*)?$", re.DOTALL)
 _ANY_QUOTE = re.compile(r"\bsay(?:ing)?\b[^\"“.]{0,30}[\"“]([^\"”]+)[\"”]", re.IGNORECASE)
 _GREET = re.compile(
     r"\b(?:greet|welcome|say (?:hello|hi)|introduce yourself|open the conversation|start the conversation)\b",
@@ -35,7 +37,9 @@ _FEEDBACK = re.compile(
     re.IGNORECASE,
 )
 _ASK_HOW = re.compile(
-    r"\b(?:ask|see|find out) (?:the user |them |him |her )?how (?:you|i|we) can (?:help|assist)|\boffer (?:your )?(?:help|assistance)|\bask what (?:they|the user) (?:want|need)s?|\bask (?:the user |them )?what (?:they|he|she) would like",
+    r"\b(?:ask|see|find out) (?:the user |them |him |her )?how (?:you|i|we) can (?:help|assist)"
+    r"|\boffer (?:your )?(?:help|assistance)|\bask what (?:they|the user) (?:want|need)s?|\bask "
+    r"(?:the user |them )?what (?:they|he|she) would like",
     re.IGNORECASE,
 )
 _GOODBYE = re.compile(r"\bsay (?:goodbye|bye|good bye|farewell)\b", re.IGNORECASE)
@@ -54,7 +58,7 @@ _SWAP: Final = {
 
 
 def verbatim_order(instructions: str) -> str | None:
-    """The exact words an instruction wants said, or None. The order must be the whole instruction."""
+    """Give the exact words an instruction wants said, or None. The order must be the whole instruction."""
     found = _VERBATIM.match(instructions)
     if found is None:
         return None
@@ -73,7 +77,7 @@ def verbatim_order(instructions: str) -> str | None:
 
 
 def spoken_order(instructions: str, *, greeting: str, capabilities: str, farewell: str) -> str | None:
-    """What an instruction orders to say in a turn without new words from the user, or None."""
+    """Give what an instruction orders to say in a turn without new words from the user, or None."""
     order = " ".join(sentence for sentence in _sentences(instructions) if not _CONDITION.search(sentence))
     feedback = _FEEDBACK.search(order)
     if feedback is not None:

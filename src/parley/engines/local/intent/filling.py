@@ -11,6 +11,7 @@ from typing import Any
 
 from parley.engines.local.intent.schema import Parameter, ToolShape
 from parley.engines.local.intent.schema_check import conforms
+from parley.engines.local.intent.spoken_numbers import SpokenNumber
 from parley.engines.local.intent.words import Word
 
 __all__ = ["Filling", "OwnWords"]
@@ -20,7 +21,8 @@ __all__ = ["Filling", "OwnWords"]
 class OwnWords:
     """Indexes of words that are the tool's rather than the speaker's.
 
-    `named` occur in its name or its slots' names, `described` in a description, `akin` only share an idea with its name.
+    `named` occur in its name or its slots' names, `described` in a description, `akin` only share an idea with its
+    name.
     """
 
     named: frozenset[int]
@@ -32,13 +34,14 @@ class OwnWords:
 class Filling:
     """Values found so far, by parameter path. `used` are indexes of words that are spoken for.
 
-    `strength` adds up how sure the finds are; `loose` counts words taken by free strings without an introduction, `quoted` are
-    all words inside free strings.
+    `strength` adds up how sure the finds are; `loose` counts words taken by free strings without an introduction;
+    `quoted` are the words inside introduced free strings.
     """
 
     shape: ToolShape
     text: str
     words: tuple[Word, ...]
+    numbers: list[SpokenNumber]
     values: dict[tuple[str, ...], Any] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     strength: float = 0.0
@@ -64,11 +67,11 @@ class Filling:
         return sorted(waiting, key=lambda one: not one.required)
 
     def said(self, start: int, end: int) -> str:
-        """The speaker's own words `[start, end)`, casing and inner punctuation kept."""
+        """Give the speaker's own words `[start, end)`, casing and inner punctuation kept."""
         return self.text[self.words[start].start : self.words[end - 1].end] if end > start else ""
 
     def arguments(self) -> dict[str, Any]:
-        """The values as the nested object the schema describes."""
+        """Give the values as the nested object the schema describes."""
         result: dict[str, Any] = {}
         for parameter in self.shape.parameters:
             if parameter.path not in self.values:

@@ -109,7 +109,7 @@ def _hear(turns: list[Turn], text: str) -> None:
 
 
 def text_of(item: MessageItem) -> str:
-    """The words of a message: texts and transcripts, images left out."""
+    """Join the words of a message: texts and transcripts, images left out."""
     texts = []
     for part in item.content:
         if isinstance(part, InputAudioPart | OutputAudioPart):

@@ -20,6 +20,7 @@ from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, PLAIN_
 from parley.engines.local.intent.mood import damping, is_reader
 from parley.engines.local.intent.schema import ToolShape, read_tool
 from parley.engines.local.intent.slots import Filled, fill
+from parley.engines.local.intent.spoken_numbers import SpokenNumber, find_numbers
 from parley.engines.local.intent.words import Word, resemblance, split_words
 from parley.protocol.realtime.tools import FunctionTool
 
@@ -64,11 +65,11 @@ class IntentIndex:
         self._ideas = self._words_by_idea()
 
     def shape(self, name: str) -> ToolShape | None:
-        """The tool of that name."""
+        """Find the tool of that name."""
         return next((shape for shape in self.shapes if shape.name == name), None)
 
     def vocabulary(self, name: str) -> Mapping[str, float]:
-        """The stems that speak for a tool, with their weights."""
+        """Give the stems that speak for a tool, with their weights."""
         for shape, weights in zip(self.shapes, self._weights, strict=True):
             if shape.name == name:
                 return weights
@@ -92,9 +93,10 @@ class IntentIndex:
             lean = leanings.get(shape.name, 0.0)
             if evidence > 0.0 or lean or only is not None:
                 shortlist.append((evidence + lean, -place, shape, evidence, lean))
+        numbers = find_numbers(words)
         shortlist.sort(key=lambda one: one[:2], reverse=True)
         ranked = [
-            self._judge(shape, -place, text, words, heard, evidence, lean)
+            self._judge(shape, -place, text, words, numbers, heard, evidence, lean)
             for _, place, shape, evidence, lean in shortlist[:_TRIED]
         ]
         return sorted(ranked, key=lambda one: -one.score)
@@ -102,7 +104,7 @@ class IntentIndex:
     def best(
         self, text: str, *, only: str | None = None, leanings: Mapping[str, float] = MappingProxyType({})
     ) -> Candidate | None:
-        """The best reading that is sure enough to act on."""
+        """Find the best reading that is sure enough to act on."""
         ranked = self.rank(text, only=only, leanings=leanings)
         return ranked[0] if ranked and ranked[0].score >= self.threshold else None
 
@@ -156,11 +158,12 @@ class IntentIndex:
         place: int,
         text: str,
         words: tuple[Word, ...],
+        numbers: list[SpokenNumber],
         heard: Sequence[Mapping[str, float]],
         evidence: float,
         lean: float,
     ) -> Candidate:
-        filled = fill(shape, text, words)
+        filled = fill(shape, text, words, numbers=numbers)
         if filled.quoted:
             heard = [{} if at in filled.quoted else stems for at, stems in enumerate(heard)]
             evidence = self._evidence(place, heard)
@@ -189,10 +192,13 @@ class IntentIndex:
         return Candidate(shape, filled, score * damping(words, shape, is_reader(shape)), evidence)
 
     def _telling(self, weights: Mapping[str, float], heard: Sequence[Mapping[str, float]]) -> bool:
-        """Whether anything said points to this tool besides a common verb that merely means the same."""
+        """Tell whether anything said points to this tool besides a common verb that merely means the same."""
         for stems in heard:
             for one, quality in stems.items():
-                if one in weights and (one not in PLAIN_VERBS or (quality == 1.0 and weights[one] >= _NAME)):
+                if one not in weights:
+                    continue
+                exact = quality == 1.0 and weights[one] >= _NAME
+                if one not in PLAIN_VERBS or exact or (quality >= _IDEA and "find" in CONCEPTS.get(one, ())):
                     return True
         return False
 

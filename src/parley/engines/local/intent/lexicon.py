@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from parley.engines.local.intent.words import stem
+from parley.engines.local.intent.words import stem, word_set
 
 __all__ = [
     "COMMAND_VERBS",
@@ -19,8 +19,8 @@ __all__ = [
     "FUNCTION_WORDS",
     "NEGATIONS",
     "OFF_WORDS",
-    "PLAIN_VERBS",
     "ON_WORDS",
+    "PLAIN_VERBS",
     "PREPOSITIONS",
     "QUERY_CONCEPTS",
     "QUESTION_WORDS",
@@ -30,48 +30,55 @@ __all__ = [
 ]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+QUESTION_WORDS: Final = word_set("what what's which who who's whose when where where's why how how's")
 
-
-QUESTION_WORDS: Final = _words("what what's which who who's whose when where where's why how how's")
-
-PREPOSITIONS: Final = _words(
+PREPOSITIONS: Final = word_set(
     "to in at on for from with about by of near into onto as under around inside until till regarding toward towards "
     "between over through titled called named saying says reading via"
 )
 
 FUNCTION_WORDS: Final = (
-    _words(
-        "a an the this that these those there here it its it's he she they them him her his their we us our i i'm i'd i'll "
-        "i've me my mine you you're your yours am is are was were be been being do does did doing done don't doesn't didn't "
-        "have has had can can't could couldn't would wouldn't will won't shall should shouldn't may might must let let's and "
-        "or but nor so if then than because while not no yes yeah yep ok okay please kindly just really very quite some any "
-        "also too again now well hey hi hello uh um er oh ah hmm like want need wants needs wanna gonna gotta please thanks "
-        "thank which's that's there's everything something anything one ones bit little lot much many more most all both "
-        "each every other another same such only even still already maybe perhaps actually basically alright right cool "
-        "great nice good go going get got ahead try out up down off over back mind ever would've able sure i'll we'll "
+    word_set(
+        "a an the this that these those there here it its it's he she they them him her his their we "
+        "us our i i'm i'd i'll "
+        "i've me my mine you you're your yours am is are was were be been being do does did doing "
+        "done don't doesn't didn't "
+        "have has had can can't could couldn't would wouldn't will won't shall should shouldn't may "
+        "might must let let's and "
+        "or but nor so if then than because while not no yes yeah yep ok okay please kindly just "
+        "really very quite some any "
+        "also too again now well hey hi hello uh um er oh ah hmm like want need wants needs wanna "
+        "gonna gotta please thanks "
+        "thank which's that's there's everything something anything one ones bit little lot much "
+        "many more most all both "
+        "each every other another same such only even still already maybe perhaps actually basically "
+        "alright right cool "
+        "great nice good go going get got ahead try out up down off over back mind ever would've "
+        "able sure i'll we'll "
         "everyone somebody someone anyone kind sort way thing things stuff parley else instead rather"
     )
     | PREPOSITIONS
     | QUESTION_WORDS
 )
 
-DEICTIC: Final = _words("it that there this them those these one")
+DEICTIC: Final = word_set("it that there this them those these one")
 
-NEGATIONS: Final = _words("not don't never no without doesn't didn't can't won't")
+NEGATIONS: Final = word_set("not don't never no without doesn't didn't can't won't")
 
-ON_WORDS: Final = _words(
-    "on enable enabled enables activate show display visible reveal yes true start open with unhide unmute add play resume"
+ON_WORDS: Final = word_set(
+    "on enable enabled enables activate show display visible reveal yes true start open with unhide "
+    "unmute add play resume"
 )
 
-OFF_WORDS: Final = _words(
-    "off disable disabled disables deactivate hide hidden conceal no false stop close without not don't never remove mute "
+OFF_WORDS: Final = word_set(
+    "off disable disabled disables deactivate hide hidden conceal no false stop close without not "
+    "don't never remove mute "
     "pause invisible unhighlight"
 )
 
-TIME_WORDS: Final = _words(
-    "today tomorrow tonight yesterday now noon midnight morning afternoon evening night monday tuesday wednesday thursday "
+TIME_WORDS: Final = word_set(
+    "today tomorrow tonight yesterday now noon midnight morning afternoon evening night monday "
+    "tuesday wednesday thursday "
     "friday saturday sunday weekend january february march april may june july august september october november "
     "december am pm o'clock week next"
 )
@@ -118,7 +125,9 @@ _GROUPS: Final = {
     "move": "move go navigate travel drive walk bring head shift",
     "raise": "increase raise up louder higher brighter warmer boost",
     "lower": "decrease lower reduce down quieter dimmer cooler dim",
-    "size": "size bigger big large larger small smaller huge tiny enormous giant wider taller shorter grow shrink enlarge",
+    "size": (
+        "size bigger big large larger small smaller huge tiny enormous giant wider taller shorter grow shrink enlarge"
+    ),
     "big": "big bigger large larger huge enormous giant",
     "small": "small smaller little tiny mini",
     "undo": "undo revert rollback",
@@ -170,7 +179,8 @@ QUERY_CONCEPTS: Final = frozenset({"get", "find", "show", "calculate"})
 """Ideas of a tool that looks something up and so may answer a question."""
 
 _VERB_GROUPS: Final = (
-    "set create delete stop start show get find send buy move raise lower undo reset calculate save play skip call pick "
+    "set create delete stop start show get find send buy move raise lower undo reset calculate save "
+    "play skip call pick "
     "release wait remind"
 )
 
@@ -204,7 +214,8 @@ PLAIN_VERBS: Final = VERBS - {
 }
 """Verbs so common that they say little about which tool is meant."""
 
-COMMAND_VERBS: Final = _words(
+COMMAND_VERBS: Final = word_set(
+    "continue resume return demonstrate demo water feed disconnect conclude hang pay tell choose draw print "
     "activate add adjust apply archive assign begin book brighten bring build buy calculate call cancel change "
     "check choose clear clip close complete compute convert cook cool count create cut deactivate decrease delete "
     "dim disable display download draw drive drop empty enable end fetch filter find finish fly focus get give go "

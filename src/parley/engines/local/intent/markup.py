@@ -75,7 +75,7 @@ class _Reader(HTMLParser):
 
 
 def looks_like_markup(text: str) -> bool:
-    """Whether a text is HTML rather than prose."""
+    """Tell whether a text is HTML rather than prose."""
     head = text.lstrip()
     return head.startswith("<") and ">" in head and "</" in head
 

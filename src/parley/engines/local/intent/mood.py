@@ -5,25 +5,27 @@ Pure functions over words. The result is a damping factor, not a verdict: strong
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, QUERY_CONCEPTS, QUESTION_WORDS, VERBS
 from parley.engines.local.intent.schema import ToolShape
-from parley.engines.local.intent.words import Word
+from parley.engines.local.intent.words import Word, word_set
 
 __all__ = ["damping", "is_fact_question", "is_reader"]
 
-_LEAD_IN: Final = frozenset(
-    "please hey hi hello ok okay so well now and um uh then also just right alright great thanks cool yes yeah oh no".split()
+_LEAD_IN: Final = word_set(
+    "please hey hi hello ok okay so well now and um uh then also just right alright great thanks cool yes yeah oh no"
 )
-_ASKING: Final = frozenset("can could would will please let's lets try".split())
-_SUBJECTS: Final = frozenset(
-    "i i'm i've my mine we our he she they it it's this that there his her their that's there's these those you you're your".split()
+_ASKING: Final = word_set("can could would will please let's lets try")
+_SUBJECTS: Final = word_set(
+    "i i'm i've my mine we our he she they it it's this that there his her their that's there's "
+    "these those you you're your"
 )
-_WISHES: Final = frozenset("want wanna need wish like should must needs wants let'd i'd we'd gotta".split())
-_YOU: Final = frozenset("you your yours you're yourself".split())
-_TO_BE: Final = frozenset("is are was were am do does did has have had".split())
-_PAST: Final = frozenset("was were had went made said saw did got came took bought ate thought felt knew".split())
+_WISHES: Final = word_set("want wanna need wish like should must needs wants let'd i'd we'd gotta")
+_YOU: Final = word_set("you your yours you're yourself")
+_TO_BE: Final = word_set("is are was were am do does did has have had")
+_PAST: Final = word_set("was were had went made said saw did got came took bought ate thought felt knew")
 
 
 def _core(words: tuple[Word, ...]) -> tuple[Word, ...]:
@@ -57,7 +59,7 @@ def _agreement(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float
     ideas = CONCEPTS.get(said, frozenset())
     asks = bool(ideas & QUERY_CONCEPTS)
     norms = [word.norm for word in words]
-    if not reader and any(pair in (("tell", "me"), ("tell", "us")) for pair in zip(norms, norms[1:], strict=False)):
+    if not reader and any(pair in (("tell", "me"), ("tell", "us")) for pair in pairwise(norms)):
         return 0.4
     if wanted is not None and (said == wanted or ideas & CONCEPTS.get(wanted, frozenset())):
         return 1.0
@@ -66,7 +68,7 @@ def _agreement(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float
 
 def _mood(norms: list[str], reader: bool) -> float:
     first, rest = norms[0], norms[1:3]
-    if first in _ASKING or (first == "i" and set(norms[1:4]) & _WISHES) or first in {"i'd"}:
+    if first in _ASKING or (first == "i" and set(norms[1:4]) & _WISHES) or first == "i'd":
         return 0.5 if "why" in norms[:6] else 1.0
     if first in QUESTION_WORDS:
         if set(norms[1:4]) & _YOU and not {"me", "us"} & set(norms):
@@ -84,7 +86,7 @@ def _mood(norms: list[str], reader: bool) -> float:
 
 
 def _statement(norms: list[str]) -> float:
-    """A sentence with a pronoun in front: a wish (`it should be …`), a fragment, or talk."""
+    """Judge a sentence with a pronoun in front: a wish (`it should be …`), a fragment, or talk."""
     head = norms[:4]
     if set(head) & (_WISHES - {"like"}) and "don't" not in head:
         return 1.0
@@ -94,7 +96,7 @@ def _statement(norms: list[str]) -> float:
 
 
 def is_fact_question(words: tuple[Word, ...]) -> bool:
-    """Whether a sentence asks for a fact about the world rather than for talk."""
+    """Tell whether a sentence asks for a fact about the world rather than for talk."""
     core = _core(words)
     norms = [word.norm for word in core]
     if not norms:

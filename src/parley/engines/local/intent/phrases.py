@@ -15,7 +15,7 @@ from typing import Any, Final
 from parley.engines.local.intent.filling import Filling, OwnWords
 from parley.engines.local.intent.lexicon import COMMAND_VERBS, CONCEPTS, FUNCTION_WORDS, PREPOSITIONS, TIME_WORDS, VERBS
 from parley.engines.local.intent.schema import Parameter
-from parley.engines.local.intent.words import Word, stem
+from parley.engines.local.intent.words import Word, stem, word_set
 
 __all__ = ["fill_lists", "fill_strings", "leaning"]
 
@@ -36,7 +36,8 @@ _LEANINGS: Final = (
     (
         "content",
         _stems(
-            "text message body content note question prompt description comment caption reason summary memo query details utterance sentence"
+            "text message body content note question prompt description comment caption reason "
+            "summary memo query details utterance sentence"
         ),
     ),
     ("title", _stems("title name label heading topic subject")),
@@ -55,14 +56,17 @@ _MARKERS: Final = MappingProxyType(
         "other": frozenset({"to", "as", "with", "into"}),
     }
 )
+_NAMELESS: Final = frozenset({"valu", "input", "arg", "argument", "data", "param", "str", "x"})
 _OPENERS: Final = frozenset({"saying", "says", "reading", "called", "named", "titled"})
-_EDGES: Final = frozenset(
-    "a an the to of it is be some me us my our your please kindly just for now thanks and with in on at as by that this "
-    "from into i you can could would will want like need let's uh um so well hey ok okay there's i'd i'll i'm like we wanna".split()
+_EDGES: Final = word_set(
+    "a an the to of it is be some me us my our your please kindly just for now thanks and with in on "
+    "at as by that this "
+    "from into i you can could would will want like need let's uh um so well hey ok okay there's i'd "
+    "i'll i'm like we wanna"
 )
 _CLOCK = re.compile(r"\d{1,2}(:\d{2})?(am|pm)|\d{1,2}:\d{2}")
-_QUOTED = re.compile(r"[\"“”«](.+?)[\"“”»]|(?<!\w)['‘](.+?)['’](?!\w)")
-_NUMBER_NAMES: Final = frozenset("one two three four five six seven eight nine ten eleven twelve half".split())
+_QUOTED = re.compile(r"[\"“”«](.+?)[\"“”»]|(?<!\w)['\u2018](.+?)['\u2019](?!\w)")
+_NUMBER_NAMES: Final = word_set("one two three four five six seven eight nine ten eleven twelve half")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +81,18 @@ class Segment:
 
 
 def leaning(parameter: Parameter) -> str:
-    """What sort of words a string slot is likely to want, from its name, else from its description."""
-    for stems in (parameter.stems[::-1], tuple(parameter.about)):
-        for one in stems:
-            for name, group in _LEANINGS:
-                if one in group and (name != "place" or one != "to" or stems is not parameter.about):
-                    return name
-        if stems and parameter.stems:
-            return (
-                "other"
-                if not (set(parameter.stems) <= {"valu", "input", "arg", "data", "param", "string", "x"})
-                else "content"
-            )
-    return "other"
+    """Tell what sort of words a string slot is likely to want, from its name, else from its description."""
+    for one in reversed(parameter.stems):
+        kind = _group_of(one)
+        if kind:
+            return kind
+    if parameter.stems and not set(parameter.stems) <= _NAMELESS:
+        return "other"
+    return next((kind for one in sorted(parameter.about) if (kind := _group_of(one))), "content")
+
+
+def _group_of(one: str) -> str:
+    return next((name for name, group in _LEANINGS if one in group), "")
 
 
 def fill_strings(filling: Filling, own: OwnWords) -> None:
@@ -166,7 +169,7 @@ def _fill_opened(filling: Filling, own: OwnWords) -> None:
 
 
 def _opened_end(filling: Filling, start: int, taker: Parameter) -> int:
-    """Where an introduced string ends: at the sentence's end, or for a title before a preposition another slot wants."""
+    """Find where an introduced string ends: for a title, before a preposition that another slot wants."""
     end = len(filling.words)
     while end > start and filling.words[end - 1].norm == "please":
         end -= 1
@@ -286,7 +289,7 @@ def _trim(words: tuple[Word, ...], start: int, end: int, own: OwnWords, *, intro
 
 
 def _fill_only(filling: Filling, parameter: Parameter, segments: list[Segment]) -> None:
-    """One open string: the segment it leans to, or all of them from the first to the last."""
+    """Fill the one open string: from the segment it leans to, or from all of them."""
     segments = [one for one in segments if parameter.required or not one.weak]
     if not segments:
         return
@@ -336,7 +339,8 @@ def _widened(filling: Filling, start: int, end: int, marker: str) -> tuple[int, 
 
 def _take(filling: Filling, parameter: Parameter, start: int, end: int, *, introduced: bool) -> None:
     if filling.put(parameter, filling.said(start, end), range(start, end), 0.2 if introduced else 0.1):
-        filling.quote(range(start, end))
+        if introduced:
+            filling.quote(range(start, end))
         filling.loose += 0 if introduced else end - start
 
 

@@ -9,51 +9,48 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 from parley.engines.local.intent.history import Returned
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, QUERY_CONCEPTS
 from parley.engines.local.intent.markup import looks_like_markup, speak_markup
-from parley.engines.local.intent.words import name_words, split_words, stem
 from parley.engines.local.intent.wording import and_list, is_verb, past, plural, said_name, value_aloud
+from parley.engines.local.intent.words import name_words, split_words, stem, word_pairs, word_set
 
 __all__ = ["speak_result", "what_was_done"]
 
 _MOST_FACTS: Final = 6
 _MOST_ENTRIES: Final = 5
 _MOST_WORDS: Final = 70
-_PLAIN_KEYS: Final = (
-    "answer message result output text summary content value data response description reply spoken speech"
-).split()
-_DULL: Final = frozenset(
-    "id uuid url uri href link type object timestamp created updated version etag hash token".split()
+_PLAIN_KEYS: Final = [
+    "answer",
+    "message",
+    "result",
+    "output",
+    "text",
+    "summary",
+    "content",
+    "value",
+    "data",
+    "response",
+    "description",
+    "reply",
+    "spoken",
+    "speech",
+]
+_DULL: Final = word_set("id uuid url uri href link type object timestamp created updated version etag hash token")
+_OK_WORDS: Final = word_set("ok okay done success succeeded true completed complete yes null none accepted")
+_OK_KEYS: Final = _OK_WORDS | {"status", "result", "acknowledged", "updated", "changed"}
+_BAD_WORDS: Final = word_set("error failed failure fail denied invalid rejected")
+_SUFFIX_UNITS: Final = word_pairs(
+    "km:kilometer m:meter cm:centimeter mm:millimeter mi:mile miles:mile kg:kilogram g:gram c:degree f:degree "
+    "celsius:degree fahrenheit:degree deg:degree ms:millisecond s:second sec:second seconds:second secs:second "
+    "min:minute minutes:minute hours:hour days:day pct:percent percent:percent percentage:percent usd:dollar "
+    "eur:euro kmh:kilometers_per_hour kph:kilometers_per_hour mph:miles_per_hour px:pixel"
 )
-_OK_WORDS: Final = frozenset("ok okay done success succeeded true completed complete yes null none accepted".split())
-_BAD_WORDS: Final = frozenset("error failed failure fail denied invalid rejected".split())
-_SUFFIX_UNITS: Final = MappingProxyType(
-    {
-        "km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "mi": "mile", "miles": "mile", "kg": "kilogram",
-        "g": "gram", "c": "degree", "f": "degree", "celsius": "degree", "fahrenheit": "degree", "deg": "degree", "ms": "millisecond",
-        "s": "second", "sec": "second", "seconds": "second", "secs": "second", "min": "minute", "minutes": "minute",
-        "hours": "hour", "days": "day", "pct": "percent", "percent": "percent", "percentage": "percent", "usd": "dollar",
-        "eur": "euro", "kmh": "kilometers per hour", "kph": "kilometers per hour", "mph": "miles per hour", "px": "pixel",
-    }
-)  # fmt: skip
 _INVARIANT: Final = frozenset({"percent", "kilometers per hour", "miles per hour"})
-_PARTICLES: Final = MappingProxyType(
-    {
-        "focus": "on",
-        "zoom": "in on",
-        "look": "at",
-        "search": "for",
-        "navigate": "to",
-        "go": "to",
-        "move": "to",
-        "listen": "to",
-    }
-)
-_SETTING: Final = frozenset("set change update make adjust switch modify turn move rename increase decrease".split())
+_PARTICLES: Final = word_pairs("focus:on zoom:in_on look:at search:for navigate:to go:to move:to listen:to")
+_SETTING: Final = word_set("set change update make adjust switch modify turn move rename increase decrease")
 
 
 def speak_result(returned: Returned, asked: str = "") -> str:
@@ -127,7 +124,7 @@ def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat.update(_flat(value))
         else:
-            flat[said_name(str(key))] = value
+            flat[" ".join(name_words(str(key))) or "value"] = value
     return flat
 
 
@@ -150,7 +147,7 @@ def _arguments(text: str) -> dict[str, Any]:
 
 
 def _trouble(value: Any) -> str | None:
-    """The error a result reports, `""` for one without words, None for a result that is fine."""
+    """Find the error a result reports: `""` for one without words, None for a result that is fine."""
     if not isinstance(value, Mapping):
         return None
     lower = {str(key).lower(): part for key, part in value.items()}
@@ -188,7 +185,10 @@ def _is_plain_ok(value: Any) -> bool:
         return True
     if isinstance(value, Mapping):
         return len(value) <= 3 and all(
-            part is True or part is None or str(part).lower() in _OK_WORDS or str(key).lower() in {"code"}
+            part is None
+            or (part is True and str(key).lower() in _OK_KEYS)
+            or (part is not True and str(part).lower() in _OK_WORDS)
+            or str(key).lower() == "code"
             for key, part in value.items()
         )
     return False
@@ -224,6 +224,9 @@ def _speak_object(value: Mapping[str, Any], name: str, arguments: Mapping[str, A
             if isinstance(part, str):
                 return _speak_text(part.strip(), name, arguments, about)
             return _speak_list(part, name) if isinstance(part, list) else _speak_any(part, name, arguments, about)
+    only = next(iter(facts.values())) if len(facts) == 1 else None
+    if isinstance(only, str) and (looks_like_markup(only) or len(only.split()) > 12):
+        return _speak_text(only.strip(), name, arguments, about)
     asked = {key: part for key, part in facts.items() if {stem(word) for word in name_words(key)} & set(about)}
     chosen = asked or {key: part for key, part in facts.items() if not set(name_words(key)) & _DULL} or facts
     if not is_reader_name(name) and not asked and _echoes(chosen, arguments):
@@ -239,7 +242,7 @@ def _speak_any(value: Any, name: str, arguments: Mapping[str, Any], about: Seque
 
 
 def is_reader_name(name: str) -> bool:
-    """Whether a tool's name says that it looks something up."""
+    """Tell whether a tool's name says that it looks something up."""
     words = name_words(name)
     return bool(words) and (
         not is_verb(words[0]) or bool(CONCEPTS.get(stem(words[0]), frozenset()) & (QUERY_CONCEPTS - {"show"}))
@@ -247,13 +250,13 @@ def is_reader_name(name: str) -> bool:
 
 
 def _echoes(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Whether a result only repeats what was asked for."""
+    """Tell whether a result only repeats what was asked for."""
     given = [str(value).lower() for value in _flat(arguments).values()]
     return bool(facts) and all(str(part).lower() in given or str(part).lower() in _OK_WORDS for part in facts.values())
 
 
 def _fact(key: str, value: Any) -> str:
-    words, unit = list(name_words(key)) or [key], ""
+    words, unit = list(name_words(key)) or ["value"], ""
     if len(words) > 1 and words[-1] in _SUFFIX_UNITS and isinstance(value, int | float) and not isinstance(value, bool):
         unit = _SUFFIX_UNITS[words.pop()]
     subject = _the(" ".join(words))
@@ -289,7 +292,7 @@ def _speak_list(values: Sequence[Any], name: str) -> str:
     if all(not isinstance(one, Mapping | list) for one in values):
         return _sentence(_entries(values))
     head = (
-        f"There is one: "
+        "There is one: "
         if len(values) == 1
         else f"There are {len(values)} {noun}: "
         if not is_verb(noun)

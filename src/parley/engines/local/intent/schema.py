@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Literal
 
-from parley.engines.local.intent.lexicon import FUNCTION_WORDS
+from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS
 from parley.engines.local.intent.schema_check import conforms, follow
 from parley.engines.local.intent.words import name_words, split_words, stem
 from parley.protocol.realtime.tools import FunctionTool
@@ -66,7 +67,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ToolShape:
-    """One tool: the stems of its name in order, of its description, and its slots."""
+    """One tool: the stems of its name in order, of its description, and its slots.
+
+    `names` are the stems and compounds that name the tool or a slot, `described` those of all descriptions, `ideas`
+    what its name is about.
+    """
 
     tool: FunctionTool
     root: Any
@@ -75,6 +80,9 @@ class ToolShape:
     description: str
     about: frozenset[str]
     parameters: tuple[Parameter, ...]
+    names: frozenset[str]
+    described: frozenset[str]
+    ideas: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -101,14 +109,20 @@ def read_tool(tool: FunctionTool) -> ToolShape:
             parameters.append(parameter)
             if len(parameters) == _MOST_PARAMETERS:
                 break
+    stems = tuple(stem(word) for word in words)
+    about = content_stems(description)
+    compounds = {one + other for one, other in pairwise(stems)}
     return ToolShape(
-        tool,
-        root,
-        words,
-        tuple(stem(word) for word in words),
-        description,
-        content_stems(description),
-        tuple(parameters),
+        tool=tool,
+        root=root,
+        name_words=words,
+        stems=stems,
+        description=description,
+        about=about,
+        parameters=tuple(parameters),
+        names=frozenset({*stems, *compounds, *(one for parameter in parameters for one in parameter.stems)}),
+        described=about.union(*(parameter.about for parameter in parameters)),
+        ideas=frozenset(idea for one in stems for idea in CONCEPTS.get(one, ())) - {"size"},
     )
 
 

@@ -10,24 +10,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 __all__ = ["conforms", "follow"]
 
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 _DEPTH: Final = 16
-_TYPES: Final = MappingProxyType(
+_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = MappingProxyType(
     {
         "string": lambda value: isinstance(value, str),
         "boolean": lambda value: isinstance(value, bool),
         "null": lambda value: value is None,
         "object": lambda value: isinstance(value, dict),
         "array": lambda value: isinstance(value, list),
-        "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-        "integer": lambda value: (
-            isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
-        ),
+        "number": _number,
+        "integer": lambda value: _number(value) and float(value).is_integer(),
     }
 )
 _UNPROVABLE: Final = frozenset(
@@ -93,10 +96,6 @@ def conforms(value: Any, schema: Any, root: Any, depth: int = 0) -> bool:
     )
 
 
-def _number(value: Any) -> bool:
-    return _TYPES["number"](value)
-
-
 def _same(one: Any, other: Any) -> bool:
     """Equality of JSON values: true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
@@ -124,7 +123,7 @@ def _bound(fits: Callable[[Any, Any], bool]) -> Callable[..., bool]:
     return check
 
 
-def _length(kind: type, fits: Callable[[int, Any], bool]) -> Callable[..., bool]:
+def _length(kind: type[str | list[Any] | dict[str, Any]], fits: Callable[[int, Any], bool]) -> Callable[..., bool]:
     def check(value: Any, wanted: Any, *_: Any) -> bool:
         return not isinstance(value, kind) or (_number(wanted) and fits(len(value), wanted))
 

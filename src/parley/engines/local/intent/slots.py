@@ -13,7 +13,7 @@ from parley.engines.local.intent.filling import Filling, OwnWords
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS
 from parley.engines.local.intent.phrases import fill_lists, fill_strings, leading_verb
 from parley.engines.local.intent.schema import Parameter, ToolShape
-from parley.engines.local.intent.spoken_numbers import find_numbers
+from parley.engines.local.intent.spoken_numbers import SpokenNumber, find_numbers
 from parley.engines.local.intent.values import fill_booleans, fill_choices, fill_numbers, match_choices
 from parley.engines.local.intent.words import Word, resemblance
 
@@ -41,10 +41,18 @@ class Filled:
 
 
 def fill(
-    shape: ToolShape, text: str, words: tuple[Word, ...], given: dict[tuple[str, ...], Any] | None = None
+    shape: ToolShape,
+    text: str,
+    words: tuple[Word, ...],
+    given: dict[tuple[str, ...], Any] | None = None,
+    numbers: list[SpokenNumber] | None = None,
 ) -> Filled:
-    """Fill what the sentence says. `given` are values known from before, by parameter path."""
-    filling = Filling(shape, text, words, values=dict(given or {}))
+    """Fill what the sentence says. `given` are values known from before, by parameter path.
+
+    `numbers` are the sentence's numbers where the caller has found them already.
+    """
+    found = find_numbers(words) if numbers is None else numbers
+    filling = Filling(shape, text, words, found, values=dict(given or {}))
     if shape.parameters and words:
         fill_choices(filling)
         fill_numbers(filling)
@@ -63,7 +71,7 @@ def answer_slot(
     filled = fill(shape, text, words, given)
     if parameter.path in filled.filled or parameter.kind != "string":
         return filled
-    filling = Filling(shape, text, words, values=dict(given))
+    filling = Filling(shape, text, words, [], values=dict(given))
     start, end = 0, len(words)
     while start < end and words[start].norm in FUNCTION_WORDS:
         start += 1
@@ -77,22 +85,18 @@ def answer_slot(
 
 def _own_words(shape: ToolShape, words: tuple[Word, ...]) -> OwnWords:
     """Find the words of a sentence that speak of the tool rather than say a value."""
-    names = set(shape.stems) | {one for parameter in shape.parameters for one in parameter.stems}
-    ideas = {idea for one in shape.stems for idea in CONCEPTS.get(one, ())} - {"size"}
-    about = set(shape.about) | {one for parameter in shape.parameters for one in parameter.about}
-    compounds = {one + other for one, other in zip(shape.stems, shape.stems[1:], strict=False)}
     named: set[int] = set()
     described: set[int] = set()
     akin: set[int] = set()
     for place, word in enumerate(words):
         joined = word.norm + words[place + 1].stem if place + 1 < len(words) else ""
-        if any(resemblance(word.stem, name) for name in names) or word.stem in compounds:
+        if word.stem in shape.names or _resembles(word, shape.names):
             named.add(place)
-        elif joined and joined in names:
+        elif joined and joined in shape.names:
             named |= {place, place + 1}
-        elif word.stem in about:
+        elif word.stem in shape.described:
             described.add(place)
-        elif ideas & CONCEPTS.get(word.stem, frozenset()):
+        elif shape.ideas and not shape.ideas.isdisjoint(CONCEPTS.get(word.stem, ())):
             akin.add(place)
     verb = leading_verb(words)
     if verb is not None:
@@ -100,17 +104,23 @@ def _own_words(shape: ToolShape, words: tuple[Word, ...]) -> OwnWords:
     return OwnWords(frozenset(named), frozenset(described), frozenset(akin))
 
 
+def _resembles(word: Word, names: frozenset[str]) -> bool:
+    if len(word.stem) < 4 or word.norm in FUNCTION_WORDS:
+        return False
+    return any(resemblance(word.stem, name) for name in names)
+
+
 def _fill_closed_lists(filling: Filling) -> None:
     """Fill lists of choices and of numbers with everything of the kind that was said."""
     for parameter in filling.open("list"):
         item = parameter.item
         if item is not None and item.kind == "choice":
-            matches = sorted(match_choices(filling.words, item.choices, filling.used), key=lambda one: one.start)
+            matches = sorted(match_choices(filling, item.choices), key=lambda one: one.start)
             if matches:
                 span = [at for one in matches for at in range(one.start, one.end)]
                 filling.put(parameter, [one.choice.value for one in matches], span, 0.6)
         elif item is not None and item.kind in {"number", "integer"}:
-            numbers = [one for one in find_numbers(filling.words) if not filling.used & set(range(one.start, one.end))]
+            numbers = [one for one in filling.numbers if not filling.used & set(range(one.start, one.end))]
             if numbers:
                 span = [at for one in numbers for at in range(one.start, one.end)]
                 values = [int(one.value) if one.value.is_integer() else one.value for one in numbers]
@@ -148,7 +158,7 @@ def _settle(filling: Filling) -> Filled:
 
 
 def _needed(shape: ToolShape, parameter: Parameter, touched: set[tuple[str, ...]]) -> bool:
-    """Whether an optional object was begun and its own schema requires this part of it."""
+    """Tell whether an optional object was begun and its own schema requires this part of it."""
     parent = parameter.path[:-1]
     if not parent or parent not in touched:
         return False

@@ -20,17 +20,35 @@ _SMALL: Final = MappingProxyType(
     {
         word: value
         for value, word in enumerate(
-            (
-                "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-                "seventeen eighteen nineteen"
-            ).split()
+            [
+                "zero",
+                "one",
+                "two",
+                "three",
+                "four",
+                "five",
+                "six",
+                "seven",
+                "eight",
+                "nine",
+                "ten",
+                "eleven",
+                "twelve",
+                "thirteen",
+                "fourteen",
+                "fifteen",
+                "sixteen",
+                "seventeen",
+                "eighteen",
+                "nineteen",
+            ]
         )
     }
 )
 _TENS: Final = MappingProxyType(
     {
         word: 10 * (value + 2)
-        for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())
+        for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
     }
     | {"fourty": 40}
 )
@@ -38,7 +56,9 @@ _SCALES: Final = MappingProxyType({"thousand": 1_000, "million": 1_000_000, "bil
 _ORDINALS: Final = MappingProxyType(
     {
         word: value + 1
-        for value, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split())
+        for value, word in enumerate(
+            ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
+        )
     }
 )
 _HOMOPHONES: Final = MappingProxyType({"to": 2, "too": 2, "for": 4, "won": 1, "ate": 8, "tree": 3, "tan": 10})
@@ -220,9 +240,7 @@ def _with_half(words: Sequence[Word], value: float, end: int) -> tuple[float, in
 
 def _unit_at(words: Sequence[Word], at: int) -> tuple[str | None, int]:
     if at < len(words) and words[at].stem in UNITS:
-        unit = UNITS[words[at].stem]
-        norms = [word.norm for word in words[at + 1 : at + 4]]
-        return unit, at + 1 if norms != ["and", "a", "half"] else at + 1
+        return UNITS[words[at].stem], at + 1
     return None, at
 
 

@@ -88,14 +88,14 @@ def _after_preposition(sentence: str) -> Subject | None:
 
 
 def points_back(text: str) -> bool:
-    """Whether a sentence points at something said before and names nothing itself: `where is that`, `show me that`."""
+    """Tell whether a sentence only points at something said before: `where is that`, `show me that`."""
     words = split_words(text)
     named = [word for word in words if word.norm not in FUNCTION_WORDS and word.stem not in VERBS]
     return len(named) <= 2 and any(word.norm in DEICTIC for word in words)
 
 
 def with_subject(text: str, subject: Subject) -> str:
-    """The sentence with its pointing word replaced by what it points at."""
+    """Replace a sentence's pointing word by what it points at."""
     for word in reversed(split_words(text)):
         if word.norm in DEICTIC:
             here = f"in {subject.phrase}" if word.norm == "there" else subject.phrase

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from parley.engines.local.intent.filling import Filling
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, OFF_WORDS, ON_WORDS, UNITS, VERBS
 from parley.engines.local.intent.schema import Choice, Parameter
-from parley.engines.local.intent.spoken_numbers import SpokenNumber, find_numbers, unit_factor
+from parley.engines.local.intent.spoken_numbers import SpokenNumber, unit_factor
 from parley.engines.local.intent.words import Word, resemblance, stem
 
 __all__ = ["fill_booleans", "fill_choices", "fill_numbers", "match_choices"]
@@ -21,14 +21,49 @@ _OFF_STEMS = frozenset(stem(word) for word in OFF_WORDS)
 _ON_STEMS = frozenset(stem(word) for word in ON_WORDS)
 _SHOWING = frozenset(
     stem(word)
-    for word in "show hide display conceal reveal open close start stop add remove with without play resume pause".split()
+    for word in [
+        "show",
+        "hide",
+        "display",
+        "conceal",
+        "reveal",
+        "open",
+        "close",
+        "start",
+        "stop",
+        "add",
+        "remove",
+        "with",
+        "without",
+        "play",
+        "resume",
+        "pause",
+    ]
 )
 _SEEN = frozenset(
     stem(word)
-    for word in "visible shown show showing display displayed visibility hidden enabled enable active on state status value flag".split()
+    for word in [
+        "visible",
+        "shown",
+        "show",
+        "showing",
+        "display",
+        "displayed",
+        "visibility",
+        "hidden",
+        "enabled",
+        "enable",
+        "active",
+        "on",
+        "state",
+        "status",
+        "value",
+        "flag",
+    ]
 )
 _INVERTED = frozenset(
-    stem(word) for word in "hidden hide disabled disable muted mute off paused invisible closed".split()
+    stem(word)
+    for word in ["hidden", "hide", "disabled", "disable", "muted", "mute", "off", "paused", "invisible", "closed"]
 )
 
 
@@ -45,29 +80,26 @@ class ChoiceMatch:
 # --- choices -------------------------------------------------------------------------------------------------------
 
 
-def match_choices(words: Sequence[Word], choices: Sequence[Choice], used: set[int]) -> list[ChoiceMatch]:
+def match_choices(filling: Filling, choices: Sequence[Choice]) -> list[ChoiceMatch]:
     """Find every choice the sentence names, best first."""
     seen: dict[str, int] = {}
     for choice in choices:
         for one in set(choice.stems):
             seen[one] = seen.get(one, 0) + 1
-    numbers = find_numbers(words)
     matches = []
     for choice in choices:
-        found = _match_choice(words, choice, seen, used, numbers)
+        found = _match_choice(filling, choice, seen)
         if found is not None:
             matches.append(found)
     return sorted(matches, key=lambda one: (-one.quality - 0.2 * (one.end - one.start), one.start))
 
 
-def _match_choice(
-    words: Sequence[Word], choice: Choice, seen: dict[str, int], used: set[int], numbers: Sequence[SpokenNumber]
-) -> ChoiceMatch | None:
-    stems = choice.stems
+def _match_choice(filling: Filling, choice: Choice, seen: dict[str, int]) -> ChoiceMatch | None:
+    words, used, stems = filling.words, filling.used, choice.stems
     if not stems:
         return None
     if len(stems) == 1 and stems[0].lstrip("-").replace(".", "", 1).isdigit():
-        for number in numbers:
+        for number in filling.numbers:
             if number.value == float(stems[0]) and not used & set(range(number.start, number.end)):
                 return ChoiceMatch(choice, number.start, number.end, 1.0)
     best: ChoiceMatch | None = None
@@ -81,7 +113,7 @@ def _match_choice(
 
 
 def _spans(words: Sequence[Word], start: int, choice: Choice) -> list[tuple[int, float]]:
-    """Ends and qualities of the ways in which words from `start` on say `stems`, compounds split or joined included."""
+    """Give ends and qualities of the ways in which words from `start` on say a choice, compounds split or joined."""
     spans = []
     stems = choice.stems
     if start + len(stems) <= len(words):
@@ -97,7 +129,7 @@ def _spans(words: Sequence[Word], start: int, choice: Choice) -> list[tuple[int,
 
 def _alike(word: Word, wanted: str) -> float:
     if word.norm in FUNCTION_WORDS:
-        return 1.0 if word.norm == wanted or word.stem == wanted else _same_idea(word.stem, wanted)
+        return 1.0 if wanted in (word.norm, word.stem) else _same_idea(word.stem, wanted)
     return resemblance(word.stem, wanted) or _same_idea(word.stem, wanted)
 
 
@@ -118,10 +150,10 @@ def _partial(words: Sequence[Word], choice: Choice, seen: dict[str, int], used: 
 
 
 def fill_choices(filling: Filling) -> None:
-    """Fill choice parameters, the clearest match first; a preceding word such as `from` or the slot's name decides ties."""
+    """Fill choice parameters, the clearest match first; `from` or the slot's own name before it decides ties."""
     candidates = []
     for order, parameter in enumerate(filling.open("choice")):
-        for match in match_choices(filling.words, parameter.choices, filling.used):
+        for match in match_choices(filling, parameter.choices):
             if match.quality < 0.8 and any(
                 filling.words[at].stem in filling.shape.stems for at in range(match.start, match.end)
             ):
@@ -143,7 +175,7 @@ def fill_choices(filling: Filling) -> None:
 def fill_numbers(filling: Filling) -> None:
     """Give each number to the numeric parameter it fits best: by unit, by the slot's name nearby, by order."""
     waiting = filling.open("number", "integer")
-    numbers = [one for one in find_numbers(filling.words) if not filling.used & set(range(one.start, one.end))]
+    numbers = [one for one in filling.numbers if not filling.used & set(range(one.start, one.end))]
     pairs = []
     for place, number in enumerate(numbers):
         for order, parameter in enumerate(waiting):
@@ -183,7 +215,7 @@ def _number_fit(words: Sequence[Word], number: SpokenNumber, parameter: Paramete
 
 
 def parameter_unit(parameter: Parameter) -> str | None:
-    """The unit a numeric parameter is measured in, from its name, else from a description that names exactly one."""
+    """Find the unit of a numeric parameter, from its name, else from a description that names exactly one."""
     for one in reversed(parameter.stems):
         if one in UNITS and len(parameter.stems) + len(one) > 2:
             return UNITS[one]
@@ -241,7 +273,7 @@ def fill_booleans(filling: Filling) -> None:
 
 
 def _clause(words: Sequence[Word], parameter: Parameter) -> range:
-    """The stretch between two `and`s or commas that mentions the parameter; empty if none does."""
+    """Find the stretch between two `and`s or commas that mentions the parameter; empty if none does."""
     start = 0
     for place in range(len(words) + 1):
         if place < len(words) and words[place].norm not in {"and", "but"} and not words[place].pause:
@@ -261,28 +293,31 @@ def _polarity(filling: Filling, parameter: Parameter, span: range) -> tuple[bool
     words = filling.words
     named = [place for place in span if _names(words[place], parameter)]
     general = parameter.required or bool(set(parameter.stems) & _SEEN)
-    positive = negative = None
-    for place in span:
-        one = words[place].stem
-        if place in filling.used or (one in _SHOWING and not general and not named):
-            continue
-        if words[place].norm in OFF_WORDS or (one in _OFF_STEMS and len(one) > 3):
-            negative = place if negative is None else negative
-        elif words[place].norm in ON_WORDS or (one in _ON_STEMS and len(one) > 3):
-            positive = place if positive is None else positive
-    undone = [
-        place for place in named if words[place].stem.startswith("un") and words[place].stem not in parameter.stems
-    ]
+    positive, negative = _signs(filling, span, showing=general or bool(named))
+    own = set(named)
+    undone = [place for place in named if words[place].stem not in parameter.stems]
     inverted = bool(set(parameter.stems) & _INVERTED)
     if undone:
         return False, undone
     if named and inverted:
-        off = negative is not None and words[negative].stem not in parameter.stems
-        return not off, named
-    if negative is not None and (general or named):
-        return inverted, [*named, negative]
-    if positive is not None and (general or named):
-        return not inverted, [*named, positive]
+        return not [place for place in negative if place not in own], named
+    if (negative or positive) and (general or named):
+        return bool(negative) is inverted, [*named, *(negative or positive)[:1]]
     if named and (parameter.required or not (set(parameter.stems) & set(filling.shape.stems))):
         return True, named
     return None
+
+
+def _signs(filling: Filling, span: range, *, showing: bool) -> tuple[list[int], list[int]]:
+    """Places of positive and of negative words. Verbs such as `show` count only where the slot is about showing."""
+    positive: list[int] = []
+    negative: list[int] = []
+    for place in span:
+        word = filling.words[place]
+        if place in filling.used or (word.stem in _SHOWING and not showing):
+            continue
+        if word.norm in OFF_WORDS or (word.stem in _OFF_STEMS and len(word.stem) > 3):
+            negative.append(place)
+        elif word.norm in ON_WORDS or (word.stem in _ON_STEMS and len(word.stem) > 3):
+            positive.append(place)
+    return positive, negative

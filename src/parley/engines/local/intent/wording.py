@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any, Final
 
 from parley.engines.local.intent.lexicon import COMMAND_VERBS
 from parley.engines.local.intent.phrases import leaning
 from parley.engines.local.intent.schema import Parameter, ToolShape
 from parley.engines.local.intent.values import parameter_unit
-from parley.engines.local.intent.words import name_words
+from parley.engines.local.intent.words import name_words, word_pairs, word_set
 
 __all__ = ["and_list", "ask_for", "capability", "number_aloud", "past", "plural", "refuse", "said_name"]
 
-_PAST: Final = MappingProxyType(
-    {
-        "set": "set", "get": "got", "make": "made", "put": "put", "send": "sent", "find": "found", "begin": "began",
-        "run": "ran", "read": "read", "write": "wrote", "buy": "bought", "tell": "told", "give": "gave", "take": "took",
-        "go": "went", "hide": "hid", "show": "showed", "stop": "stopped", "turn": "turned", "shut": "shut", "cut": "cut",
-        "hold": "held", "draw": "drew", "speak": "spoke", "say": "said", "see": "saw", "hang": "hung", "bring": "brought",
-        "leave": "left", "plan": "planned", "drop": "dropped", "skip": "skipped", "grip": "gripped", "grab": "grabbed",
-        "undo": "undid", "redo": "redid", "reset": "reset", "log": "logged", "tag": "tagged", "pay": "paid", "ring": "rang",
-        "swap": "swapped", "zoom": "zoomed", "spin": "spun", "drive": "drove", "fly": "flew", "choose": "chose",
-        "build": "built", "keep": "kept", "lead": "led", "meet": "met", "let": "let", "rewind": "rewound", "step": "stepped",
-        "submit": "submitted", "pick": "picked", "clip": "clipped", "map": "mapped", "scan": "scanned", "pin": "pinned",
-    }
-)  # fmt: skip
+_PAST: Final = word_pairs(
+    "set:set get:got make:made put:put send:sent find:found begin:began run:ran read:read write:wrote buy:bought "
+    "tell:told give:gave take:took go:went hide:hid show:showed stop:stopped turn:turned shut:shut cut:cut "
+    "hold:held draw:drew speak:spoke say:said see:saw hang:hung bring:brought leave:left plan:planned "
+    "drop:dropped skip:skipped grip:gripped grab:grabbed undo:undid redo:redid reset:reset log:logged tag:tagged "
+    "pay:paid ring:rang swap:swapped zoom:zoomed spin:spun drive:drove fly:flew choose:chose build:built "
+    "keep:kept lead:led meet:met let:let rewind:rewound step:stepped submit:submitted pick:picked clip:clipped "
+    "map:mapped scan:scanned pin:pinned"
+)
 
 
 def and_list(parts: Sequence[str], last: str = "and") -> str:
@@ -41,17 +36,17 @@ def and_list(parts: Sequence[str], last: str = "and") -> str:
 
 
 def said_name(identifier: str) -> str:
-    """An identifier as words."""
+    """Say an identifier as words."""
     return " ".join(name_words(identifier)) or identifier
 
 
 def is_verb(word: str) -> bool:
-    """Whether a tool's first word is a verb that `past` and commands can use."""
+    """Tell whether a tool's first word is a verb that `past` and commands can use."""
     return word in COMMAND_VERBS
 
 
 def past(verb: str) -> str:
-    """The simple past of a verb."""
+    """Give the simple past of a verb."""
     if verb in _PAST:
         return _PAST[verb]
     if verb.endswith("e"):
@@ -62,14 +57,14 @@ def past(verb: str) -> str:
 
 
 def plural(noun: str, count: float) -> str:
-    """The noun for a count of things."""
+    """Give the noun for a count of things."""
     if count == 1 or noun.endswith("s"):
         return noun
     return noun[:-1] + "ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else noun + "s"
 
 
 def number_aloud(value: float) -> str:
-    """A number without noise: at most three decimals, large ones in millions and billions."""
+    """Say a number without noise: at most three decimals, large ones in millions and billions."""
     if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124
         return "not a number"
     for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
@@ -82,7 +77,7 @@ def number_aloud(value: float) -> str:
 
 
 def ask_for(shape: ToolShape, parameter: Parameter) -> str:
-    """The one question that a missing slot needs."""
+    """Put the one question that a missing slot needs."""
     if parameter.kind == "choice":
         options = [said_name(str(choice.value)) for choice in parameter.choices]
         if len(options) <= 5:
@@ -123,27 +118,37 @@ def refuse(shape: ToolShape, parameter: Parameter | None) -> str:
     return f"{what}, but it needs {_the(parameter.said)} in a form that I cannot put together from speech. Sorry."
 
 
-_TRIM = re.compile(r"[.!;\n]| \(|, (?:e\.g|such as|for example|like|which|where)| e\.g| so that | when (?:the|a) user")
+_DETERMINERS: Final = word_set("the a an all your my our this that one every some any")
+_TRIM = re.compile(
+    r"[.!;\n]| \(|, (?:e\.g|such as|for example|like|which|where)| e\.g| so that | "
+    r"when (?:the|a) user"
+)
 _LEAD = re.compile(
-    r"^(?:use this (?:tool|function)? ?(?:to|when|for)|this (?:tool|function)|call this (?:tool|function)? ?to|a (?:tool|function) (?:to|that|for)|tool (?:to|for)|function (?:to|for))\s+",
+    r"^(?:use this (?:tool|function)? ?(?:to|when|for)|this (?:tool|function)|call this (?:tool"
+    r"|function)? ?to|a (?:tool|function) (?:to|that|for)|tool (?:to|for)|function (?:to|for))\s+",
     re.IGNORECASE,
 )
 
 
 def capability(shape: ToolShape) -> str:
-    """What a tool does, as words that follow `I can …`: from its description, else from its name."""
+    """Say what a tool does, in words that follow `I can …`: from its description, else from its name."""
     text = _LEAD.sub("", _TRIM.split(shape.description.strip(), maxsplit=1)[0].strip())
     words = text.split()
     if not words or len(words) > 18 or not words[0].isalpha():
         return _from_name(shape)
     head = _base_form(words[0].lower())
-    if head is None:
-        return _from_name(shape)
-    return " ".join([head, *words[1:]])
+    if head is None and len(words) > 1 and words[1].lower() in _DETERMINERS:
+        head = words[0].lower()
+    if head is not None:
+        return " ".join([head, *words[1:]])
+    named = shape.name_words[:1]
+    if named and not is_verb(named[0]) and len(words) > 1:
+        return f"look up {_the(' '.join([words[0].lower(), *words[1:]]))}"
+    return _from_name(shape)
 
 
 def _base_form(word: str) -> str | None:
-    """`Changes` to `change`; None for a word that is no known verb."""
+    """Turn `Changes` into `change`; None for a word that is no known verb."""
     forms = [word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y"]
     forms += [word.removesuffix("ing"), word.removesuffix("ing") + "e", word.removesuffix("ting")]
     return next((form for form in forms if form in COMMAND_VERBS), None)
@@ -162,7 +167,7 @@ def _from_name(shape: ToolShape) -> str:
 
 
 def value_aloud(value: Any) -> str:
-    """One plain value as it is said."""
+    """Say one plain value."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

@@ -7,12 +7,14 @@ Not here: which words carry meaning (`lexicon`), numbers (`spoken_numbers`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["Word", "name_words", "resemblance", "split_words", "stem", "within_one_edit"]
+__all__ = ["Word", "name_words", "resemblance", "split_words", "stem", "within_one_edit", "word_pairs", "word_set"]
 
 _TOKEN = re.compile(
-    r"\d{1,2}:\d{2}(?!\d)|-?\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?(?![^\W\d_])|#?\w+(?:['’]\w+)*|%", re.UNICODE
+    r"\d{1,2}:\d{2}(?!\d)|-?\d+(?:,\d{3})*(?:\.\d+)?(?:st|nd|rd|th)?(?![^\W\d_])|#?\w+(?:['\u2019]\w+)*|%", re.UNICODE
 )
 _IDENTIFIER = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+", re.UNICODE)
 _VOWELS = frozenset("aeiouy")
@@ -34,13 +36,13 @@ class Word:
 
 
 def split_words(text: str) -> tuple[Word, ...]:
-    """Cut a sentence into words. `twenty-three` is two words; `3.5`, `1,000`, `#ff0000` and `don't` are one each."""
+    """Cut a sentence into words. `twenty-three` is two words; `3.5`, `1,000`, `#tag` and `don't` are one each."""
     found = list(_TOKEN.finditer(text))
     words = []
     for place, match in enumerate(found):
         until = found[place + 1].start() if place + 1 < len(found) else len(text)
         between = text[match.end() : until]
-        norm = match.group().lower().replace("’", "'")
+        norm = match.group().lower().replace("\u2019", "'")
         if norm[:1] == "-" and match.start() > 0 and text[match.start() - 1].isalnum():
             norm = norm[1:]
         stop = any(mark in between for mark in ".!?;\n")
@@ -48,14 +50,24 @@ def split_words(text: str) -> tuple[Word, ...]:
     return tuple(words)
 
 
+def word_set(text: str) -> frozenset[str]:
+    """Make a set of the words of a text, for word lists."""
+    return frozenset(text.split())
+
+
+def word_pairs(text: str) -> Mapping[str, str]:
+    """Make a mapping from `word:other word:other`; an underscore stands for a space."""
+    return MappingProxyType({one: other.replace("_", " ") for one, other in (pair.split(":") for pair in text.split())})
+
+
 def name_words(identifier: str) -> tuple[str, ...]:
-    """Cut `changeButtonSize`, `change_button_size`, `change-button-size` into lower-case words."""
+    """Cut `moveLeftArm`, `move_left_arm`, `move-left-arm` into lower-case words."""
     return tuple(part.lower() for part in _IDENTIFIER.findall(identifier))
 
 
 def stem(word: str) -> str:
     """Reduce a word so that its plural, participle, possessive and British spelling compare equal."""
-    word = word.lower().replace("’", "'")
+    word = word.lower().replace("\u2019", "'")
     if "'" in word:
         word = word.split("'", 1)[0] or word.replace("'", "")
     if len(word) <= 3 or not word.isalpha():
@@ -104,7 +116,10 @@ def within_one_edit(one: str, other: str) -> bool:
 
 
 def resemblance(said: str, wanted: str) -> float:
-    """How well stem `said` stands for stem `wanted`: 1 the same, 0.8 one slip of a letter, 0.6 a common root, else 0."""
+    """Tell how well stem `said` stands for stem `wanted`.
+
+    1 the same, 0.8 one slip of a letter apart, 0.6 a common root, else 0.
+    """
     if said == wanted:
         return 1.0
     shortest = min(len(said), len(wanted))
