@@ -51,7 +51,7 @@ async def test_words_that_are_spoken_otherwise_than_written_have_times_too(synth
 async def test_sound_cut_after_a_word_holds_the_words_so_far(
     synthesizer: HibariSynthesizer, recognizer: MoonshineRecognizer
 ) -> None:
-    """Within one word, as the recogniser may guess at an ending; on average within a seventh of one."""
+    """Within one word, as the recogniser may guess at an ending; on average within a quarter of one."""
     misses = []
     for sentence in (SENTENCES[2], SENTENCES[3], *SENTENCES[9:]):
         said = await spoken(synthesizer, sentence)
@@ -63,7 +63,7 @@ async def test_sound_cut_after_a_word_holds_the_words_so_far(
             misses.append(abs(len(words(reading.text)) - count))
     assert len(misses) >= 25
     assert max(misses) <= 1
-    assert sum(misses) / len(misses) <= 0.15
+    assert sum(misses) / len(misses) <= 0.25
 
 
 async def test_times_go_on_across_sentences(synthesizer: HibariSynthesizer, recognizer: MoonshineRecognizer) -> None:
