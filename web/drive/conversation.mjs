@@ -5,7 +5,7 @@
 //   out          folder for recording.wav (left: microphone, right: speaker), events.jsonl, end.png, result.json
 //   microphone   wav that the fake microphone plays once, from the moment the page opens it; absent: keyboard only
 //   preferences  the console's stored preferences
-//   key          signs in with it first
+//   keys         tries to sign in with each of them first
 //   typed        [{after_s, text}]: sent by keyboard
 //   until        "over" waits for the conversation to end by itself
 //   limit_s      ends it by force
@@ -107,6 +107,7 @@ const page = await context.newPage();
 const problems = [];
 const hosts = new Set();
 const events = [];
+const logins = [];
 page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
 page.on("console", (message) => {
   if (message.type() === "error") problems.push(`console: ${message.text()}`);
@@ -130,9 +131,11 @@ await page.addInitScript((preferences) => localStorage.setItem("parley.console",
 
 try {
   await page.goto(plan.url);
-  if (plan.key) {
-    await page.getByLabel("Server key").fill(plan.key);
+  for (const key of plan.keys ?? []) {
+    await page.getByLabel("Server key").fill(key);
+    const answered = page.waitForResponse("**/ui/login");
     await page.getByRole("button", { name: "Sign in" }).click();
+    logins.push((await answered).status());
   }
   began = performance.now();
   await page.getByRole("button", { name: plan.microphone ? "Start talking" : "Type instead" }).click();
@@ -152,20 +155,21 @@ try {
   const seen = await page.evaluate(() => {
     const root = document.querySelector("parley-console").shadowRoot;
     const script = root.querySelector("transcript-view")?.shadowRoot;
-    const lines = [...(script?.querySelectorAll("li") ?? [])].map((line) => ({
-      who: line.querySelector(".who").textContent,
-      words: line.querySelector(".words, summary").textContent.replace(/\s+/g, " ").trim(),
-      unheard: line.querySelector(".unheard")?.textContent.replace("Not heard: ", "") ?? "",
-      aside: line.querySelector(".aside")?.textContent ?? "",
-    }));
-    return { phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color };
+    const lines = [...(script?.querySelectorAll("li") ?? [])].map((line) => {
+      const all = line.querySelector(".words, summary").textContent.replace(/\s+/g, " ").trim();
+      const [words, unheard = ""] = all.split(" Not heard: ");
+      return { who: line.querySelector(".who").textContent, words, unheard, aside: line.querySelector(".aside")?.textContent ?? "" };
+    });
+    const kept = JSON.stringify({ ...localStorage, ...sessionStorage, cookie: document.cookie });
+    const alert = root.querySelector("fault-screen")?.shadowRoot.textContent.replace(/\s+/g, " ") ?? "";
+    return { phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color, kept, alert };
   });
   if (plan.record !== false) {
     const { rate, audio } = await page.evaluate(tape);
     await writeFile(join(plan.out, "recording.wav"), wav(Buffer.from(audio, "base64"), rate));
   }
   await writeFile(join(plan.out, "events.jsonl"), events.map((row) => JSON.stringify(row)).join("\n"));
-  await writeFile(join(plan.out, "result.json"), JSON.stringify({ ended, ...seen, hosts: [...hosts], problems }, null, 1));
+  await writeFile(join(plan.out, "result.json"), JSON.stringify({ ended, ...seen, hosts: [...hosts], problems, logins }, null, 1));
 } finally {
   await browser.close();
 }

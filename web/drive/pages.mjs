@@ -8,8 +8,8 @@ const assets = join(dirname(fileURLToPath(import.meta.url)), "../../src/parley/w
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".txt": "text/plain" };
 const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'";
 
-/** Returns `{origin, close}`. */
-export async function servePages() {
+/** Returns `{port, origin, close}`. */
+export async function servePages({ host = "127.0.0.1" } = {}) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://x").pathname;
     const file = path === "/" ? "console/index.html" : normalize(path).replace(/^\/+/, "");
@@ -21,6 +21,7 @@ export async function servePages() {
       response.writeHead(404).end();
     }
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+  await new Promise((resolve) => server.listen(0, host, resolve));
+  const { port } = server.address();
+  return { port, origin: `http://127.0.0.1:${port}`, close: () => server.close() };
 }

@@ -1,5 +1,5 @@
 // Every state of the console, light and dark, wide and narrow: a picture, axe-core, no horizontal scroll, every control
-// reachable by Tab. Usage: node states.mjs OUT_DIR. Writes pictures and report.json there; judging is the caller's.
+// reachable by Tab. Usage: node states.mjs OUT_DIR [STATE,…]. Writes pictures and STATE.json there; judging is the caller's.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -155,15 +155,16 @@ async function look(browser, name, state, shape, pages) {
 await mkdir(out, { recursive: true });
 const pages = await servePages();
 const browser = await launch();
-const report = [];
 const only = process.argv[3]?.split(",");
+const unknown = only?.filter((name) => !(name in STATES)) ?? [];
+if (unknown.length > 0) throw new Error(`no such state: ${unknown.join(", ")}`);
 try {
   for (const [name, state] of Object.entries(STATES)) {
     if (only && !only.includes(name)) continue;
-    report.push(...(await Promise.all(SHAPES.map((shape) => look(browser, name, state, shape, pages)))));
+    const looks = await Promise.all(SHAPES.map((shape) => look(browser, name, state, shape, pages)));
+    await writeFile(join(out, `${name}.json`), JSON.stringify(looks, null, 1));
   }
 } finally {
   await browser.close();
   pages.close();
 }
-await writeFile(join(out, "report.json"), JSON.stringify(report, null, 1));

@@ -1,0 +1,69 @@
+"""Every state of the console, light and dark, wide and narrow: drawn, fit for assistive technology and the keyboard.
+
+States are held still by a scripted server on the page's own wires; how they come about is proven where people talk.
+Pictures are left in `artifacts/screens` to be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from console import artifacts, run_driver
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+STATES = {
+    "idle": "idle",
+    "loading": "idle",
+    "permission": "permission",
+    "connecting": "connecting",
+    "listening": "listening",
+    "thinking": "thinking",
+    "speaking": "speaking",
+    "interrupted": "interrupted",
+    "over": "idle",
+    "notice": "listening",
+    "panel-session": None,
+    "panel-tools": None,
+    "panel-events": None,
+    "panel-timing": None,
+    "panel-engines": None,
+    "sign-in": None,
+    "sign-in-refused": None,
+    "error-microphone-denied": "error",
+    "error-microphone-missing": "error",
+    "error-microphone-busy": "error",
+    "error-insecure-origin": "error",
+    "error-sound-blocked": "error",
+    "error-server-gone": "error",
+    "error-server-starting": "error",
+    "error-session-expired": "error",
+    "error-at-capacity": "error",
+    "error-no-server": None,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_state_is_drawn_and_fit_for_everybody(state: str) -> None:
+    folder = artifacts("screens")
+    run_driver("states.mjs", str(folder), state, limit_s=120)
+    looks: list[dict[str, Any]] = json.loads((folder / f"{state}.json").read_text())
+    assert [(look["width"], look["scheme"]) for look in looks] == [
+        (1440, "light"),
+        (1440, "dark"),
+        (390, "light"),
+        (390, "dark"),
+    ]
+    for look in looks:
+        shape = f"{state} at {look['width']}, {look['scheme']}"
+        if STATES[state] is not None:
+            assert look["phase"] == STATES[state], shape
+        assert look["problems"] == [], shape
+        assert look["overflow"] == 0, shape
+        assert look["clipped"] == [], shape
+        assert look["unreached"] == [], f"{shape}: not reached by Tab"
+        serious = [one for one in look["violations"] if one["impact"] in {"serious", "critical"}]
+        assert serious == [], shape
+        assert (folder / look["picture"]).stat().st_size > 5_000

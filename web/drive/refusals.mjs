@@ -1,0 +1,60 @@
+// What stands in a person's way, made for real: no device, no permission, no secure address, no sound before a click.
+// Usage: node refusals.mjs URL OUT_DIR. Writes OUT_DIR/report.json: case → what the screen says.
+import { mkdir, writeFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { CHROMIUM } from "./browser.mjs";
+import { servePages } from "./pages.mjs";
+import { script } from "./script.mjs";
+
+const [url, out] = process.argv.slice(2);
+if (!out) throw new Error("usage: node refusals.mjs URL OUT_DIR");
+await mkdir(out, { recursive: true });
+
+const COMMON = ["--no-sandbox", "--disable-gpu"];
+const pages = await servePages({ host: "0.0.0.0" });
+const address = Object.values(networkInterfaces()).flat().find((one) => one.family === "IPv4" && !one.internal)?.address;
+
+const CASES = {
+  "microphone-missing": { url, args: [], permissions: ["microphone"] },
+  "microphone-denied": { url, args: ["--use-fake-device-for-media-stream", "--deny-permission-prompts"], permissions: [] },
+  // The button is pressed by a script, which is no click to the browser.
+  "sound-blocked": { url, args: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=user-gesture-required"], permissions: ["microphone"], press: (button) => button.evaluate((element) => element.click()) },
+  ...(address ? { "insecure-origin": { url: `http://${address}:${pages.port}/`, args: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"], permissions: [], scripted: true } } : {}),
+};
+
+const report = {};
+try {
+  for (const [name, { url: start, args, permissions, press, scripted }] of Object.entries(CASES)) {
+    const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...COMMON, ...args] });
+    try {
+      const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions });
+      const page = await context.newPage();
+      if (scripted) await script(page);
+      await page.goto(start);
+      const button = page.getByRole("button", { name: "Start talking" });
+      await (press ?? ((one) => one.click()))(button);
+      const screen = page.locator("fault-screen");
+      await screen.waitFor({ timeout: 15_000 });
+      await page.screenshot({ path: join(out, `${name}.png`) });
+      const said = (await screen.evaluate((element) => element.shadowRoot.textContent)).replace(/\s+/g, " ").trim();
+      let recovered = "";
+      if (name === "sound-blocked") {
+        await page.getByRole("button", { name: "Turn on sound" }).click();
+        await page.locator('[data-phase="listening"], [data-phase="speaking"], [data-phase="thinking"]').waitFor({ timeout: 15_000 });
+        recovered = "by a click";
+      } else if (name === "microphone-denied") {
+        await page.getByRole("button", { name: "Type instead" }).click();
+        await page.getByLabel("Message").waitFor({ timeout: 15_000 });
+        recovered = "by keyboard";
+      }
+      report[name] = { said, recovered };
+    } finally {
+      await browser.close();
+    }
+  }
+} finally {
+  pages.close();
+}
+await writeFile(join(out, "report.json"), JSON.stringify(report, null, 1));
