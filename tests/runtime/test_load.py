@@ -29,13 +29,13 @@ async def test_five_minutes_in_one_event_hold_up_nobody() -> None:
         for _ in range(3):
             await light.ask("how are you?")
             await light.until("response.done")
-            lane_ms = runner_of(heavy)._store.lane_end(LaneId("0")) // 24
+            lane_ms = runner_of(heavy)._performer._store.lane_end(LaneId("0")) // 24
             turns += 1
         assert turns == 3
         assert lane_ms < 4 * MINUTE_MS, "the neighbour was answered before the append was through"
         for _ in range(20_000):
             await asyncio.sleep(0)
-        assert runner_of(heavy)._store.lane_end(LaneId("0")) // 24 > 4.8 * MINUTE_MS
+        assert runner_of(heavy)._performer._store.lane_end(LaneId("0")) // 24 > 4.8 * MINUTE_MS
         assert len(heavy.of("input_audio_buffer.committed")) > 50
         await heavy.leave()
         await light.leave()
@@ -48,7 +48,7 @@ async def test_a_long_append_does_not_hold_up_its_own_session_either() -> None:
         await client.ask("how are you?")
         await client.append(silence(4 * MINUTE_MS))
         await client.until("response.done")
-        assert runner_of(client)._store.lane_end(LaneId("0")) // 24 < 3 * MINUTE_MS
+        assert runner_of(client)._performer._store.lane_end(LaneId("0")) // 24 < 3 * MINUTE_MS
         await client.leave()
 
 
@@ -61,7 +61,7 @@ async def test_audio_stays_within_its_budget_and_the_oldest_goes_first() -> None
             await client.append(silence(10_000))
             await client.send("input_audio_buffer.commit")
             items.append((await client.until("input_audio_buffer.committed"))["item_id"])
-            assert runner_of(client)._store.held_bytes <= 2 << 20
+            assert runner_of(client)._performer._store.held_bytes <= 2 << 20
         for item_id in (items[0], items[-1]):
             await client.send("conversation.item.retrieve", item_id=item_id)
         oldest = (await client.until("conversation.item.retrieved"))["item"]["content"][0]
@@ -71,7 +71,7 @@ async def test_audio_stays_within_its_budget_and_the_oldest_goes_first() -> None
         await client.append(silence(120_000))
         await client.send("input_audio_buffer.commit")
         await client.until("input_audio_buffer.committed")
-        assert runner_of(client)._store.held_bytes <= 2 << 20
+        assert runner_of(client)._performer._store.held_bytes <= 2 << 20
         await client.leave()
 
 
@@ -85,7 +85,7 @@ async def test_ten_minutes_of_silence_cost_no_memory() -> None:
                 await client.append(second)
             while not runner_of(client)._mailbox._owner:
                 await asyncio.sleep(0)
-            held.append(runner_of(client)._store.held_bytes)
+            held.append(runner_of(client)._performer._store.held_bytes)
         assert max(held) <= 10 * 48_000
         await client.leave()
 

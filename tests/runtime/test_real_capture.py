@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from parley.observe.recorder import Recorder
 from parley.protocol.realtime.inputs import ClientEventReceived, LaneAdvanced
 from parley.protocol.realtime.recording import RecordingError, decode, replay
 from parley.protocol.realtime.session import RealtimeSession
+from parley.protocol.realtime.session_config import SessionConfig
 from parley.testing import FakeChatModel, FakeRecognizer, call, engine_set, say
 
 
@@ -132,6 +134,20 @@ async def test_recorder_ends_rather_than_leave_a_hole(tmp_path: Path, caplog: py
     recorder.join()
     assert path.read_bytes() == b"1234\n"
     assert "too slow" in caplog.text
+
+
+async def test_no_recorder_outlives_a_supervisor_that_failed(tmp_path: Path) -> None:
+    async def fail() -> None:
+        async with supervised(capture_dir=tmp_path) as supervisor:
+            await supervisor.open(SessionConfig())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    for thread in threading.enumerate():
+        if thread.name.startswith("recorder"):
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 async def test_header_is_plain_json(tmp_path: Path) -> None:

@@ -17,18 +17,16 @@ deadlines do come in between.
 | a response is cancelled | its engine is told, its task cancelled, its waiting chunks dropped: at once |
 | an engine breaks | its response or transcript fails; the session goes on |
 | the machine or this module raises | connections get an `error` event and 1011; the supervisor reports |
-| the session | mailbox, generations, recognitions, adoptions, scores, audio, recorder: closed here, in `_end` |
+| the session | mailbox, generations, recognitions, adoptions, scores, audio, recorder: closed here, in `close` |
 
-Neighbours: `machine`, `mailbox`, `links`, `projection`, `generations`, `recognitions`, `scores`, `supervisor`.
+Neighbours: `machine` (moves), `mailbox` (fills it), `performer` (does what it says), `links`, `supervisor`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import assert_never
-
-import msgspec
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 from parley.audio import LaneFeed
 from parley.engines.base import EngineSet
@@ -37,7 +35,7 @@ from parley.protocol.realtime.client_events import InputAudioBufferAppend, Input
 from parley.protocol.realtime.dialects import Dialect
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Done, Failed
-from parley.protocol.realtime.ids import IdSource, ItemId, LaneId, Ms, SessionId
+from parley.protocol.realtime.ids import IdSource, LaneId, Ms, SessionId
 from parley.protocol.realtime.inputs import (
     ClientEventReceived,
     ClientFaultReceived,
@@ -52,53 +50,25 @@ from parley.protocol.realtime.inputs import (
     SessionExpired,
     Tick,
 )
-from parley.protocol.realtime.outputs import (
-    AbandonTranscription,
-    AudioOut,
-    CancelGeneration,
-    Close,
-    DropItemAudio,
-    FinishTranscription,
-    FlushPlayout,
-    ForgetLane,
-    KeepItemAudio,
-    Output,
-    ScoreTurn,
-    Send,
-    SettleTranscription,
-    StartGeneration,
-    StartTranscription,
-    TranscribeItemAudio,
-    TruncateItemAudio,
-)
 from parley.protocol.realtime.recording import Header
-from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent, OutputAudioDelta, ResponseDone, ServerEvent
-from parley.runtime.adoptions import Adoptions
-from parley.runtime.audio_store import AudioStore
+from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
-from parley.runtime.generations import Generations
 from parley.runtime.limits import Limits
 from parley.runtime.links import Links
 from parley.runtime.machine import Machine
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.measures import EndReason, SessionMetrics
+from parley.runtime.performer import InternalError, Performer
 from parley.runtime.playout import Playout
-from parley.runtime.projection import Projection
-from parley.runtime.recognitions import Recognitions
-from parley.runtime.scores import Scores
 
-__all__ = ["CLOSE_INTERNAL_ERROR", "InternalError", "PlayoutReport", "SessionRunner"]
+__all__ = ["CLOSE_INTERNAL_ERROR", "PlayoutReport", "SessionRunner"]
 
 CLOSE_INTERNAL_ERROR = 1011
 PlayoutReport = PlayoutStarted | PlayoutDrained | PlayoutFlushed
 
 _APPEND_LANE = LaneId("0")
 _TICKS_AT_ONE_INSTANT = 100
-
-
-class InternalError(Exception):
-    """An invariant of ours is broken: this session closes with 1011 and a report."""
 
 
 class SessionRunner:
@@ -117,13 +87,10 @@ class SessionRunner:
         playout: Playout | None = None,
     ) -> None:
         self.session_id = SessionId(header.session_id)
-        self._engines = engines
         self._clock = clock
         self._ids = ids
         self._limits = limits
-        self._metrics = metrics
         self._recorder = recorder
-        self._playout = playout
         self._machine = Machine(header, ids, recorder)
         self._mailbox = Mailbox(
             max_frames=limits.mailbox_frames,
@@ -131,9 +98,8 @@ class SessionRunner:
             max_chunks=limits.mailbox_chunks,
         )
         self._links = Links(self.session_id, self._mailbox, limits, clock, metrics.slow_reader)
-        self._store = AudioStore(max_bytes=limits.audio_bytes)
-        self._projection = Projection(
-            self._store, delta_bytes=limits.delta_bytes, retrieved_bytes=limits.retrieved_audio_bytes
+        self._performer = Performer(
+            engines, self._machine, self._mailbox, self._links, limits, metrics, self._spawn, playout
         )
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
@@ -150,7 +116,7 @@ class SessionRunner:
     @property
     def generating(self) -> bool:
         """Whether a response is being generated."""
-        return self._group is not None and len(self._generations) > 0
+        return len(self._performer.generations) > 0
 
     def attach(self, *, dialect: Dialect, wants_audio: bool) -> Attachment:
         """Add a connection; the machine greets it."""
@@ -172,35 +138,23 @@ class SessionRunner:
         """Live. Raises, as a group, what broke; the session's connections are closed by then."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            self._generations = Generations(
-                self._engines.responder, self._mailbox, group.create_task, silence_ms=self._limits.generation_silence_ms
-            )
-            self._recognitions = Recognitions(
-                self._engines.recognizer,
-                self._store,
-                self._mailbox,
-                group.create_task,
-                limit_ms=self._limits.recognition_ms,
-            )
-            self._adoptions = Adoptions(
-                self._engines.recognizer,
-                self._store,
-                self._mailbox,
-                group.create_task,
-                slice_ms=self._limits.slice_ms,
-                limit_ms=self._limits.recognition_ms,
-            )
-            self._scores = Scores(
-                self._engines.turn_detector,
-                self._store,
-                self._mailbox,
-                group.create_task,
-                limit_ms=self._limits.score_ms,
-            )
             try:
                 return await self._live()
             finally:
-                self._end()
+                self.close()
+
+    def close(self) -> None:
+        """Free everything, now. What connections were promised before stays in their outboxes. Idempotent."""
+        if self._mailbox.closed:
+            return
+        if self._ended is None:
+            self._say_broken()
+        self._links.close_all(1000, "")
+        self._mailbox.close()
+        self._performer.close()
+        self._append = None
+        if self._recorder:
+            self._recorder.close()
 
     async def _live(self) -> EndReason:
         """Be the owner task: loop."""
@@ -215,20 +169,11 @@ class SessionRunner:
             else:
                 await self._mailbox.wait(self._idle_ms())
 
-    def _end(self) -> None:
-        """Free everything, synchronously. What connections were promised before stays in their outboxes."""
-        if self._ended is None:
-            self._say_broken()
-        self._links.close_all(1000, "")
-        self._mailbox.close()
-        self._generations.close()
-        self._recognitions.close()
-        self._adoptions.close()
-        self._scores.close()
-        self._store.clear()
-        self._append = None
-        if self._recorder:
-            self._recorder.close()
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task of this session."""
+        if self._group is None:
+            raise InternalError("the session was given work before it ran")
+        return self._group.create_task(work)
 
     def _say_broken(self) -> None:
         body = ErrorBody(
@@ -284,12 +229,12 @@ class SessionRunner:
             self._append = None
             return
         block = self._lane.push(pcm)
-        self._store.append(_APPEND_LANE, block.pcm)
+        self._performer.keep_lane_audio(_APPEND_LANE, block.pcm)
         advanced = LaneAdvanced(
             _APPEND_LANE, block.start_sample, block.samples, block.speech, block.speech_start_sample
         )
         self._step(advanced)
-        self._recognitions.lane_advanced(_APPEND_LANE)
+        self._performer.feed_recognisers(_APPEND_LANE)
 
     def _frame(self, frame: Frame) -> None:
         connection = self._links.get(frame.connection)
@@ -316,10 +261,10 @@ class SessionRunner:
         self._append = connection.appends.slices(event.audio, self._machine.config.audio.input.format)
 
     def _chunk(self, entry: EngineChunk) -> None:
-        if entry.response_id not in self._generations:
+        if entry.response_id not in self._performer.generations:
             return
         if isinstance(entry.chunk, Done | Failed):
-            self._generations.ended(entry.response_id)
+            self._performer.generations.ended(entry.response_id)
         self._step(entry)
 
     def _disconnected(self, entry: Disconnected) -> None:
@@ -336,72 +281,6 @@ class SessionRunner:
     def _step(self, item: Input) -> None:
         """Move the machine: the only place that does."""
         for output in self._machine.step(item, self._clock.now()):
-            self._perform(output)
+            self._performer.perform(output)
         if self._machine.finished:
             self._ended = "finished"
-
-    # --- what goes out -----------------------------------------------------------------------------------------------
-
-    def _perform(self, output: Output) -> None:  # noqa: C901 - one case per output, each one line
-        match output:
-            case Send():
-                self._send(output)
-            case AudioOut():
-                self._speak(output)
-            case StartGeneration():
-                self._generations.start(output.context)
-            case CancelGeneration():
-                self._generations.cancel(output.response_id)
-            case StartTranscription():
-                self._recognitions.start(output)
-            case SettleTranscription():
-                self._recognitions.settle(output)
-            case FinishTranscription():
-                self._recognitions.finish(output)
-            case AbandonTranscription():
-                self._recognitions.abandon(output.item_id)
-                self._adoptions.drop(output.item_id)
-                self._scores.drop(output.item_id)
-            case TranscribeItemAudio():
-                self._adoptions.adopt(output)
-            case ScoreTurn():
-                self._scores.ask(output)
-            case KeepItemAudio():
-                self._store.keep(output.item_id, output.lane, output.start_sample, output.end_sample)
-            case TruncateItemAudio():
-                self._store.truncate(output.item_id, output.end_ms)
-            case DropItemAudio():
-                self._adoptions.drop(output.item_id)
-                self._store.drop(output.item_id)
-            case ForgetLane():
-                self._store.forget(output.lane, output.before_sample)
-            case FlushPlayout():
-                self._flush_playout(output.item_id)
-            case Close():
-                self._links.close(output.code, output.reason, output.to)
-            case _:
-                assert_never(output)
-
-    def _send(self, output: Send) -> None:
-        event: ServerEvent = output.event
-        if isinstance(event, ResponseDone):
-            timeline = self._machine.timeline.take(event.response.id)
-            self._metrics.response_done(event.response.status, timeline)
-            if timeline is not None:
-                event = msgspec.structs.replace(event, parley_timeline=timeline)
-        for completed in self._projection.events(event, self._machine.config):
-            silent = None if isinstance(completed, OutputAudioDelta) else event
-            self._links.send(completed, output.to, silent=silent)
-
-    def _speak(self, out: AudioOut) -> None:
-        self._store.extend(out.item_id, out.pcm)
-        if self._playout is not None:
-            self._playout.play(out)
-            return
-        for delta in self._projection.audio(out, self._machine.config.audio.output.format):
-            self._links.send(delta, None, silent=None)
-
-    def _flush_playout(self, item_id: ItemId) -> None:
-        if self._playout is None:
-            raise InternalError("the machine flushed a playback that this session does not have")
-        self._playout.flush(item_id)

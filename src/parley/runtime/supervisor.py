@@ -125,6 +125,8 @@ class Supervisor:
             if task is not None:
                 task.cancel()
         await self._group.__aexit__(None, None, None)
+        for runner in self._runners.values():
+            runner.close()  # it was cancelled before its first step
 
     def __len__(self) -> int:
         """How many sessions live."""
