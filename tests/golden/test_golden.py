@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from driven_session import DrivenSession, configured
 from msgspec.structs import replace
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
 
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Done, EngineUsage, Failed, TextDelta, ToolCallDelta, ToolCallDone
@@ -238,6 +241,19 @@ def test_the_transcript_is_byte_identical(scenario: Callable[[], DrivenSession])
     written = path.read_bytes()
     assert replay(written.splitlines()) == []
     assert played == written, f"{path.name} differs: PARLEY_UPDATE_GOLDEN=1 writes it anew"
+
+
+def test_the_official_sdk_accepts_every_event() -> None:
+    """Validated strictly against its closed unions, as its stricter users do."""
+    known: TypeAdapter[RealtimeServerEvent] = TypeAdapter(RealtimeServerEvent)
+    seen = set()
+    for path in FOLDER.glob("*.jsonl"):
+        for line in path.read_bytes().splitlines()[1:]:
+            for output in msgspec.json.decode(line)["outputs"]:
+                if output["type"] == "Send":
+                    known.validate_python(output["event"])
+                    seen.add(output["event"]["type"])
+    assert len(seen) > 25
 
 
 def test_every_transcript_belongs_to_a_scenario() -> None:

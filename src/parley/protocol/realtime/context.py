@@ -70,10 +70,8 @@ def _seen(entry: Entry, now: Ms) -> Item | None:
 
 
 def _parts(entry: Entry, item: MessageItem) -> tuple[ContentPart, ...]:
-    """Give the item's parts; speech that is still being generated has one that is not in the item yet."""
-    if entry.spoken is not None and not item.content:
-        return (OutputAudioPart(),)
-    return item.content
+    """Give the item's parts; speech that is being generated has one that may not be in the item yet."""
+    return (OutputAudioPart(),) if entry.spoken is not None else item.content
 
 
 def _seen_part(entry: Entry, part: ContentPart, now: Ms) -> ContentPart | None:

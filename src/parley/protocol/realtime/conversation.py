@@ -62,12 +62,9 @@ class Entry:
             return 0
         effective = self.spoken.cut(end_ms)
         if isinstance(self.item, MessageItem):
-            kept = self.spoken.kept_text()
-            content = tuple(
-                msgspec.structs.replace(part, transcript=kept) if isinstance(part, OutputAudioPart) else part
-                for part in self.item.content
+            self.item = msgspec.structs.replace(
+                self.item, content=(OutputAudioPart(transcript=self.spoken.kept_text()),)
             )
-            self.item = msgspec.structs.replace(self.item, content=content)
         return effective
 
 

@@ -26,6 +26,9 @@ __all__ = ["MIN_COMMIT_SAMPLES", "Lane", "LaneNews", "SpeechBegan", "SpeechPause
 MIN_COMMIT_SAMPLES = 100 * SAMPLES_PER_MS
 """The least audio a client may commit (Realtime API, input_audio_buffer.commit)."""
 
+LONGEST_SILENCE_WINDOWS = 30_000 // 16
+"""Silence beyond this many windows is skipped: whatever turn was going on has ended within them."""
+
 FORGET_STEP_SAMPLES = 1000 * SAMPLES_PER_MS
 """Silence is forgotten a second at a time."""
 
@@ -202,11 +205,11 @@ class Lane:
             self._tracker.reset(at_sample)
 
     def _silent_windows(self, until: int) -> Iterator[int]:
-        at = max(self._last_window, self._received) + WINDOW_SAMPLES
-        while at <= until:
-            self._last_window = at
-            yield at
-            at += WINDOW_SAMPLES
+        first = max(self._last_window, self._received)
+        count = max(0, (until - first) // WINDOW_SAMPLES)
+        self._last_window = first + count * WINDOW_SAMPLES
+        for number in range(1, min(count, LONGEST_SILENCE_WINDOWS) + 1):
+            yield first + number * WINDOW_SAMPLES
 
     def _new_windows(self, block: LaneAdvanced, end: int) -> Iterator[tuple[int, float]]:
         for number, probability in enumerate(block.speech, start=1):

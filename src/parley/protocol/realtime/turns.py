@@ -15,8 +15,8 @@ One `TurnTracker` per lane turns a row of 16 ms voice probabilities into four ki
 What a window means
 -------------------
 A probability is compared with two levels. Above `enter` it counts as voice. Below `leave` it counts as silence. In
-between it counts as whatever was going on, so that a voice trailing off does not flicker. The API's `threshold` maps to
-these levels so that 0.5 is the pair that suits the voice detector in the Rust core (0.65 and 0.50).
+between it counts as whatever was going on, so that a voice trailing off does not flicker. The API's `threshold` is
+`enter` itself and `leave` is 0.7 of it: detectors scale their scores so that 0.5 and 0.35 suit them best.
 
 server_vad: the turn ends when `silence_duration_ms` of silence follow the last voiced window.
 
@@ -113,9 +113,9 @@ _CAP_MS: dict[str, int] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 20
 
 
 def _levels(threshold: float) -> tuple[float, float]:
-    """Map the API's threshold to the detector's levels: 0 to 0, 0.5 to 0.65 and 0.50, 1 to just below 1."""
-    enter = threshold * 1.3 if threshold <= 0.5 else 0.65 + (threshold - 0.5) * 0.68
-    return enter, enter * (0.50 / 0.65)
+    """Give the levels of the API's threshold: 0.5 and 0.35 for 0.5. Even 1 can be reached."""
+    enter = min(threshold, 0.99)
+    return enter, enter * 0.7
 
 
 def _rules(detection: TurnDetection) -> _Rules:
