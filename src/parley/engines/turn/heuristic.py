@@ -21,10 +21,12 @@ NEUTRAL = 0.5
 
 _WHOLE_ALONE = frozenset(
     "yes yeah yep no nope ok okay sure thanks stop wait hello hi hey bye goodbye please right exactly correct "  # noqa: SIM905
-    "continue cancel never maybe again help what why how who where when which really great good fine".split()
+    "continue cancel never maybe again help really great good fine".split()
 )
 _QUESTION = frozenset("what where who whom whose why how when which is are can could do does did will would".split())  # noqa: SIM905
 _ENDS_QUESTIONS = frozenset("for from about with to in on at of like up out off is are was do you it that this".split())  # noqa: SIM905
+_MAY_END = frozenset("that this it on off up out too please again more some".split())  # noqa: SIM905
+_SUBJECTS = frozenset("i we they he she you it there let please".split())  # noqa: SIM905
 _OPENERS = frozenset("if when because although while unless whenever since whether".split())  # noqa: SIM905
 _TRANSITIVE = frozenset(
     "want need like tell show give put make set turn send add find open play call get take let set "  # noqa: SIM905
@@ -38,26 +40,42 @@ def completeness(text: str) -> float:
     words = re.findall(r"[^\W_]+(?:'[^\W_]+)?", stripped.lower().replace("\u2019", "'"))
     if not words or not _looks_english(stripped, words):
         return NEUTRAL
-    last = words[-1]
     if stripped.endswith(("...", "…", "-", "—", ",", ":")):
         return 0.15
     if len(words) == 1:
-        return 0.85 if last in _WHOLE_ALONE else 0.2 if last in DANGLING_ENGLISH or last in FILLERS else 0.6
-    if last in FILLERS and last not in {"well", "so", "like"}:
+        return _one_word(words[0])
+    if words[-1] in DANGLING_ENGLISH | FILLERS:
+        return _open_end(words)
+    return _sentence(stripped, words)
+
+
+def _one_word(word: str) -> float:
+    if word in _WHOLE_ALONE:
+        return 0.85
+    return 0.2 if word in DANGLING_ENGLISH | FILLERS | _QUESTION | _SUBJECTS else 0.6
+
+
+def _open_end(words: list[str]) -> float:
+    """Score what ends in a word that leaves it open, or in a sound of thought: some questions and phrases may."""
+    last = words[-1]
+    if last in FILLERS and last not in DANGLING_ENGLISH:
         return 0.1
-    asks = words[0] in _QUESTION
-    if last in {"so", "like", "well"} or last in DANGLING_ENGLISH:
-        closes = last in _ENDS_QUESTIONS and (asks or last in {"that", "this", "it", "on", "off", "up", "out", "too"})
-        thanks = last in {"please", "too", "again", "not", "more", "some"}
-        return 0.75 if closes or thanks else 0.1
+    stranded = last in _ENDS_QUESTIONS and words[0] in _QUESTION
+    return 0.75 if stranded or last in _MAY_END else 0.1
+
+
+def _sentence(stripped: str, words: list[str]) -> float:
+    last, asks = words[-1], words[0] in _QUESTION
     score = 0.8
     if words[0] in _OPENERS and "," not in stripped and "then" not in words:
         score -= 0.35
     if last in _TRANSITIVE and not asks:
         score -= 0.4
+    if last in {"me", "us"} and words[-2] in _TRANSITIVE:
+        score -= 0.5
     if len(words) == 2:
-        score -= 0.1
-    if re.search(r"\b(?:and|or|but)\s+\S+$", stripped.lower()) and len(words) <= 4:
+        score -= 0.35 if asks or words[0] in _SUBJECTS else 0.1
+    if len(words) <= 4 and words[-2] in {"and", "or", "but"}:
         score -= 0.1
     if stripped.endswith((".", "!", "?")):
         score += 0.12
@@ -67,7 +85,7 @@ def completeness(text: str) -> float:
 def _looks_english(text: str, words: list[str]) -> bool:
     if any(ord(char) > 0x24F and char.isalpha() for char in text):
         return False
-    foreign = sum(word in DANGLING and word not in DANGLING_ENGLISH for word in words)
+    foreign = sum(word in DANGLING and word not in DANGLING_ENGLISH and word not in FILLERS for word in words)
     return foreign <= sum(word in DANGLING_ENGLISH or word in _WHOLE_ALONE for word in words)
 
 
