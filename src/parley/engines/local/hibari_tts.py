@@ -44,8 +44,9 @@ class HibariSynthesizer(Synthesizer):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Streams, times every word; one voice, English."""
-        return Capabilities(streaming=True, word_times=True, voices=("heart",), languages=("en",))
+        """Streams, times every word (unless the installed graph hides its durations); one voice, English."""
+        timed = self._model is None or self._model.word_times
+        return Capabilities(streaming=True, word_times=timed, voices=("heart",), languages=("en",))
 
     async def warm_up(self) -> None:
         """Load the model and say something to nobody. Raises `EngineError`."""
