@@ -181,6 +181,25 @@ def test_cancel_alone_lets_the_queue_play_out() -> None:
     assert said(session.contexts[-1].items)[1] == ("assistant", "Once upon a time there was a fish.")
 
 
+def test_a_response_that_waits_for_words_and_for_a_flush_asks_for_no_tick_but_the_flushes() -> None:
+    """Its own wait runs out while the flush is on its way."""
+    session = playing()
+    session.engine(Done())
+    session.update(audio={"input": {"turn_detection": {"type": "server_vad", "create_response": False}}})
+    session.now += 5
+    session.hear(480, 0.9)
+    session.hear(512, 0.0)
+    flushed(session, 900)
+    session.client(type="response.create", response={"conversation": "none", "input": []})
+    session.speak("An aside ")
+    session.client(type="response.create")
+    session.wait(14_950)
+    session.hear(48, 0.9)
+    session.wait(200)
+    assert types(session.events).count("response.done") == 2
+    assert session.events[-1]["response"]["status_details"]["reason"] == "turn_detected"
+
+
 @pytest.mark.parametrize("samples", [-5, 10**9])
 def test_absurd_answers_are_clamped(samples: int) -> None:
     session = playing()

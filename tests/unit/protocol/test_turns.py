@@ -217,6 +217,28 @@ def test_silence_is_forgotten_but_the_prefix_is_kept() -> None:
     assert len(told) == 6
 
 
+def test_a_longer_prefix_does_not_reach_into_what_was_forgotten() -> None:
+    tested = lane(ServerVad(prefix_padding_ms=0))
+    list(tested.advance(block(0, *voice(0, 200))))
+    forgotten = tested.forgettable()
+    assert forgotten is not None
+    tested.configure(ServerVad(prefix_padding_ms=2000))
+    began = next(iter(tested.advance(block(200 * WINDOW_SAMPLES, *voice(5, 0)))))
+    assert isinstance(began, SpeechBegan)
+    assert began.start_sample == forgotten
+
+
+def test_a_gap_of_a_day_is_skipped_over() -> None:
+    tested = lane()
+    list(tested.advance(block(0, *voice(20, 0))))
+    day = 24 * 3600 * 1000 * MS
+    news = list(tested.advance(block(20 * WINDOW_SAMPLES, gap=True, samples=day)))
+    assert isinstance(news[-1], TurnOver)
+    assert tested.received_samples == 20 * WINDOW_SAMPLES + day
+    began = list(tested.advance(block(tested.received_samples, *voice(5, 0))))
+    assert [type(one) for one in began] == [SpeechBegan]
+
+
 def test_without_turn_detection_everything_is_buffered() -> None:
     tested = lane(None)
     assert list(tested.advance(block(0, *voice(100, 100)))) == []

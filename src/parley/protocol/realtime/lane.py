@@ -228,8 +228,8 @@ class Lane:
         match news:
             case Onset():
                 self._item_id = self._new_item_id()
-                self._start = news.start_sample
-                yield SpeechBegan(self._item_id, news.start_sample)
+                self._start = max(news.start_sample, self._forgotten)
+                yield SpeechBegan(self._item_id, self._start)
             case Pause() if self._item_id is not None:
                 yield SpeechPaused(self._item_id, news.voice_end_sample)
             case Ask() if self._item_id is not None:

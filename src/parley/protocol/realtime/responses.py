@@ -109,7 +109,11 @@ class Responses:
     @property
     def deadline(self) -> Ms | None:
         """When something here gives up waiting."""
-        waits = [running.give_up_at for running in self._running.values() if not running.generating]
+        waits = [
+            running.give_up_at
+            for running in self._running.values()
+            if not running.generating and running.ending is None
+        ]
         if (flush := self._playout.deadline) is not None:
             waits.append(flush)
         if self._unanswered and self._default is None and not self._voice:
