@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol, TypeVar
 
 from parley.media.commands import AddPeer
@@ -29,6 +30,7 @@ E = TypeVar("E", bound=Event)
 OPUS = Codec(111, "opus", 48_000, 2, "minptime=10;useinbandfec=1")
 
 
+@cache
 def tone(samples: int, hz: float = 400.0, level: int = 8_000) -> bytes:
     """A tone that is never zero for two samples in a row, so that silence is recognised in recordings."""
     step = 2 * math.pi * hz / 24_000

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from parley.audio import RATE_HZ, SAMPLE_BYTES
+from parley.media.errors import MediaError
 from parley.media.events import ChannelClosed, ChannelDrained, ChannelOpened, Event, MessageReceived
 from parley.media.peer_spec import PeerSpec, PublicationId
 from parley.media.plane import FRAME_SAMPLES
@@ -59,7 +60,9 @@ class LoopbackRemote:
         return bytes(out[: until_ms * RATE_HZ // 1000 * SAMPLE_BYTES])
 
     def open_channel(self, channel: int, label: str) -> None:
-        """Open a data channel."""
+        """Open a data channel. Raises `MediaError` where none were negotiated."""
+        if not self.has_channels:
+            raise MediaError("this peer negotiated no data channels; give its spec an `sctp`")
         self.channels[channel] = label
         self._events.append(ChannelOpened(self._spec.peer, channel, label))
 
