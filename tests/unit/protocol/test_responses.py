@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driven_session import DrivenSession, clause, configured, said, types
+from driven_session import DrivenSession, clause, configured, said, types, wire
 from event_order import order_faults
 
 from parley.protocol.realtime.generation import (
@@ -238,6 +238,36 @@ def test_chunks_for_nobody_are_dropped() -> None:
     assert session.engine(TextDelta("x"), response_id="resp_none") == []
     session.engine(Done())
     assert session.engine(TextDelta("x"), AudioDelta(bytes(2)), Done(), response_id="resp_000001") == []
+
+
+def test_a_call_without_an_id_is_given_one() -> None:
+    session = asked()
+    events = session.engine(ToolCallDelta(CallId(""), "play", "{"), ToolCallDone(CallId(""), "play", "{}"), Done())
+    assert {event["call_id"] for event in events if "call_id" in event} == {"call_000001"}
+    assert events[-1]["response"]["output"][0]["call_id"] == "call_000001"
+
+
+def test_pictures_and_the_system_are_seen() -> None:
+    session = DrivenSession()
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    for role, part in (("system", {"type": "input_text", "text": "Be kind."}), ("user", picture)):
+        session.client(type="conversation.item.create",
+                       item={"type": "message", "role": role, "content": [part], "status": "in_progress"})  # fmt: skip
+    assert {item["status"] for item in session.items()} == {"completed"}, "a client's item is complete"
+    session.client(type="response.create")
+    seen = [wire(item)["content"][0]["type"] for item in session.contexts[0].items]
+    assert seen == ["input_text", "input_image"]
+
+
+def test_failed_speech_is_found_behind_what_the_system_says() -> None:
+    session = DrivenSession(config=configured({"audio": {"input": {"turn_detection": None}}}))
+    session.hear(480, 0.9)
+    session.client(type="input_audio_buffer.commit")
+    session.misrecognise("item_000001", "stt_down")
+    system = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "Be kind."}]}
+    session.client(type="conversation.item.create", item=system)
+    session.client(type="response.create")
+    assert session.of_type("response.done")[0]["response"]["status_details"]["error"]["code"] == "stt_down"
 
 
 # --- several at once

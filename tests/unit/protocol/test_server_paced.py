@@ -8,7 +8,7 @@ from event_order import order_faults
 
 from parley.protocol.realtime.generation import AudioDelta, Done, TextDelta
 from parley.protocol.realtime.ids import ItemId, ResponseId
-from parley.protocol.realtime.inputs import PlayoutDrained, PlayoutFlushed, PlayoutStarted
+from parley.protocol.realtime.inputs import PlayoutDrained, PlayoutFlushed, PlayoutStarted, SessionExpired
 from parley.protocol.realtime.outputs import AudioOut, CancelGeneration, FlushPlayout, TruncateItemAudio
 
 MS = 24
@@ -170,6 +170,28 @@ def test_push_to_talk_cancels_then_clears() -> None:
     session.client(type="output_audio_buffer.clear")
     after = flushed(session, 510, ItemId("item_000001"))
     assert types(after) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert order_faults(session.events) == []
+
+
+def test_a_voice_while_the_clients_clear_is_on_its_way_waits_for_it() -> None:
+    """Two stops, one flush each: nothing is done before both are answered."""
+    session = playing()
+    session.client(type="output_audio_buffer.clear")
+    session.client(type="response.create", response={"conversation": "none", "input": []})
+    session.speak("An aside.")
+    session.hear(48, 0.9)
+    assert [one.item_id for one in session.all(FlushPlayout)] == ["item_000002", "item_000003"]
+    assert types(flushed(session, 900)) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    assert types(flushed(session, 0, ItemId("item_000003")))[-1] == "response.done"
+
+
+def test_the_end_of_the_session_does_not_wait_for_a_flush() -> None:
+    session = playing()
+    session.hear(48, 0.9)
+    session.feed(SessionExpired("draining"))
+    after = types(session.events)
+    assert after[-1] == "error"
+    assert after.index("output_audio_buffer.cleared") < after.index("response.done")
     assert order_faults(session.events) == []
 
 

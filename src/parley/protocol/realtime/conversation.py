@@ -87,10 +87,6 @@ class Conversation:
         """Whether this very entry is still in the conversation."""
         return self._by_id.get(entry.id) is entry
 
-    def last_id(self) -> ItemId | None:
-        """Give the id that an appended item will follow."""
-        return self._entries[-1].id if self._entries else None
-
     def previous_id(self, entry: Entry) -> ItemId | None:
         """Give the id before `entry`, None if it is the first."""
         index = self._entries.index(entry)

@@ -159,13 +159,8 @@ class Lane:
             yield from self._tell(news)
         yield from self._pump()
 
-    def release(self) -> Iterator[LaneNews]:
-        """Go on without the detector's answers until nothing is held: a client event must see all audio before it."""
-        while self.holding:
-            yield from self.scored(None)
-
     def commit(self) -> TurnOver:
-        """Take the whole buffer as an item. Call `release` first, and check `buffered_samples`."""
+        """Take the whole buffer as an item. Nothing may be held, and `buffered_samples` must suffice."""
         spoken = self.speaking
         voice_end = self._tracker.voice_end_sample if spoken and self._tracker is not None else self._received
         turn = TurnOver(

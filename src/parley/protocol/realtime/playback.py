@@ -88,11 +88,6 @@ class Spoken:
         """Audio sent so far."""
         return self._sent // SAMPLES_PER_MS
 
-    @property
-    def cut_ms(self) -> int | None:
-        """Where the item was truncated."""
-        return self._cut_ms
-
     def say(self, text: str) -> None:
         """Add text that was generated."""
         self._text += text

@@ -97,11 +97,6 @@ class Responses:
         """A voice that interrupts is speaking: spoken turns wait."""
 
     @property
-    def active(self) -> ResponseId | None:
-        """The default response that is in progress."""
-        return self._default
-
-    @property
     def answering(self) -> bool:
         """A default response runs or is about to."""
         return self._default is not None or bool(self._unanswered)
