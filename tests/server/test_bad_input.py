@@ -7,17 +7,20 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from running_server import ask, receive, receive_until, running_server
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from parley.engines.base import EngineError
+from parley.engines.base import ChatModel, EngineError
+from parley.engines.catalog import StageSettings, build_engine
 from parley.server.settings import Settings
 from parley.testing import FakeChatModel, FakeSynthesizer, engine_set, say
 from parley.testing.steps import Hang, Wait
+from parley.testing.stub_openai import Behaviour, StubOpenAI
 
 MIB = 1 << 20
 
@@ -188,6 +191,29 @@ async def test_a_broken_engine_fails_its_response_with_words_and_no_error_event(
         assert done["status_details"]["error"]["code"] == "llm_error"
         assert "LLM" in done["status_details"]["error"]["message"]
         assert "error" not in [event["type"] for event in events]
+
+
+GARBLED = [
+    Behaviour(garble_after=2),
+    Behaviour(body=b"<html>not what you think</html>", content_type="text/html"),
+    Behaviour(close_after=1),
+    Behaviour(status=500),
+]
+
+
+@pytest.mark.parametrize("behaviour", GARBLED)
+async def test_a_garbled_model_server_fails_its_response_and_says_which(behaviour: Behaviour, tmp_path: Path) -> None:
+    async with StubOpenAI() as stub:
+        chat = build_engine("llm", StageSettings(target=stub.url, model="m"), tmp_path)
+        async with running_server(build=lambda: engine_set(chat=cast("ChatModel", chat))) as server:
+            stub.behave("chat", behaviour, times=None)
+            async with server.websocket() as socket:
+                events = await ask(socket, "hello")
+                assert events[-1]["response"]["status"] == "failed"
+                assert "127.0.0.1" in events[-1]["response"]["status_details"]["error"]["message"]
+                assert "error" not in [event["type"] for event in events]
+                stub.behave("chat", Behaviour(), times=None)
+                assert (await ask(socket, "again"))[-1]["response"]["status"] == "completed"
 
 
 async def test_a_slow_engine_does_not_slow_another_session() -> None:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from parley.cli.fetching import fetch_missing
 from parley.engines.base import EngineSet
 from parley.engines.catalog import DEFAULTS, EngineSettings, StageSettings, build_engines
 from parley.engines.local.store import DEFAULT_MODELS, ModelStore
+from parley.engines.probe import find_offers
 from parley.server.app import ParleyApp, create_app
 from parley.server.engine_room import stages_of
 from parley.server.serving import address_of, serve
@@ -87,6 +89,7 @@ class _Screen:
         fetch_missing(self._console, store, needed_models(self._settings, store))
         engines = build_engines(engine_settings(self._settings, models))
         self._console.print(_table(engines))
+        self._offer()
         return engines
 
     def listening(self) -> None:
@@ -103,9 +106,17 @@ class _Screen:
                 self._console.print("The page asks for one of your keys once; API clients send it as bearer.")
         elif room.state == "degraded":
             for stage, words in room.problems.items():
-                self._console.print(f"[yellow]{stage} is not ready:[/yellow] {words} Trying again.", highlight=False)
+                self._console.print(f"[yellow]{stage} is not ready:[/yellow] {escape(words)} Trying again.")
         elif room.state == "draining":
             self._console.print("Stopping: running answers may end. Once more Ctrl+C stops at once.")
+
+    def _offer(self) -> None:
+        """Say which model servers answer on this machine, with the flag that takes each. None is taken."""
+        taken = {stage for stage in ("stt", "llm", "tts") if getattr(self._settings, stage).target is not None}
+        for offer in asyncio.run(find_offers(skip_port=self._port)):
+            if offer.stage not in taken:
+                flags = escape(f"parley serve {offer.flags}")
+                self._console.print(f"Found {offer.software} on this machine. To use it: [bold]{flags}[/bold]")
 
 
 def _table(engines: EngineSet) -> Table:
