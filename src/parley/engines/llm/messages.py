@@ -39,7 +39,7 @@ def chat_messages(context: GenerationContext, *, images: bool) -> list[Message]:
     """Write the conversation down. Pictures are passed on only if the model sees `images`."""
     messages: list[Message] = []
     if context.instructions:
-        messages.append({"role": "system", "content": context.instructions})
+        _add(messages, "system", [_text(context.instructions)])
     outputs = {item.call_id: item for item in context.items if isinstance(item, FunctionCallOutputItem)}
     called = {item.call_id for item in context.items if isinstance(item, FunctionCallItem)}
     for item in context.items:
