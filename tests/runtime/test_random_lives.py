@@ -136,7 +136,7 @@ async def live(script: list[tuple[str, Any]], engine_args: tuple[Any, ...], fold
     return client.events
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(ACTIONS, min_size=1, max_size=14),
     st.tuples(

@@ -163,6 +163,8 @@ async def test_speech_never_reaches_the_log(caplog: pytest.LogCaptureFixture) ->
 class _Speaker:
     """A playout that plays nothing and remembers everything."""
 
+    full = False
+
     def __init__(self) -> None:
         self.played = b""
         self.flushed: list[ItemId] = []

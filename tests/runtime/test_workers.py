@@ -79,7 +79,7 @@ class Endless:
 
 async def test_a_cancelled_generation_is_gone_before_cancel_returns() -> None:
     room, engine = Room(), Endless()
-    generations = Generations(engine, room.mailbox, room.spawn, silence_ms=1000)  # type: ignore[arg-type]
+    generations = Generations(engine, room.mailbox, room.spawn, silence_ms=1000, congested=bool)  # type: ignore[arg-type]
     generations.start(generation_context())
     await asyncio.sleep(1)
     assert len(room.mailbox) == 3, "the pump waits above its bound"

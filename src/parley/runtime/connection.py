@@ -64,12 +64,12 @@ class Connection:
         self.outbox = outbox
         self.appends = appends
         self.left = False
+        self.wants_audio = wants_audio
         self._dialect = dialect
-        self._wants_audio = wants_audio
 
     def send(self, spelling: Spelling) -> None:
         """Put the event into the outbox, as this link wants it."""
-        frame = spelling.frame(self._dialect, with_audio=self._wants_audio)
+        frame = spelling.frame(self._dialect, with_audio=self.wants_audio)
         if frame is not None:
             self.outbox.put(frame)
 

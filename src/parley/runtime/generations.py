@@ -2,7 +2,8 @@
 
 Whatever the engine does, the machine gets chunks that end with exactly one `Done` or `Failed`: an engine that raises,
 hangs, stops short or yields nonsense is a `Failed`. Cancelling is synchronous: the engine is told, the task is
-cancelled and waiting chunks are dropped before `cancel` returns. Neighbours: `mailbox`, `containment`, `runner`.
+cancelled and waiting chunks are dropped before `cancel` returns. While clients are behind with reading (`congested`)
+the pump waits. Neighbours: `mailbox`, `containment`, `performer`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 _log = logging.getLogger(__name__)
 
 _CLOSE_WITHIN_S = 1.0
+_CONGESTED_STEP_S = 0.02
 _CHUNKS: tuple[type, ...] = get_args(Chunk)
 
 
 class Generations:
     """Every running generation of one session, by response."""
 
-    def __init__(self, responder: Responder, mailbox: Mailbox, spawn: Spawn, *, silence_ms: int) -> None:
+    def __init__(
+        self, responder: Responder, mailbox: Mailbox, spawn: Spawn, *, silence_ms: int, congested: Callable[[], bool]
+    ) -> None:
         self._responder = responder
+        self._congested = congested
         self._mailbox = mailbox
         self._spawn = spawn
         self._silence_ms = silence_ms
@@ -102,6 +107,8 @@ class Generations:
                 fault = _fault(chunk)
                 if fault is not None:
                     return fault
+                while self._congested():  # noqa: ASYNC110 - rare, and 20 ms is little beside what is queued
+                    await asyncio.sleep(_CONGESTED_STEP_S)
                 await self._mailbox.put_chunk(context.response_id, chunk)
         finally:
             await _aclose(stream)

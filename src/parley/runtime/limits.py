@@ -38,6 +38,8 @@ class Limits:
     outbox_bytes: int = 8 * _MIB
     outbox_age_ms: int = 30_000
     """Unsent frames of one connection; above either the connection is closed with a reason."""
+    outbox_calm_bytes: int = 1 * _MIB
+    """Unsent frames above which generations wait, so that a fast engine does not drown a client that does read."""
     delta_bytes: int = 48 * 1024
     """Audio bytes in one `response.output_audio.delta`, 64 KiB as base64."""
     retrieved_audio_bytes: int = 2_300_000

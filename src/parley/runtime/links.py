@@ -93,6 +93,14 @@ class Links:
         for connection in self._chosen(to):
             connection.send(spelling)
 
+    def congested(self) -> bool:
+        """Whether generations should wait for clients to read.
+
+        The fastest link with audio sets the pace: a slower one beside it runs into its outbox's bounds.
+        """
+        waiting = [link.outbox.waiting_bytes for link in self._admitted.values() if link.wants_audio]
+        return bool(waiting) and min(waiting) > self._limits.outbox_calm_bytes
+
     def close(self, code: int, reason: str, to: ConnectionId | None) -> None:
         """Close `to`, or everybody, after what was sent before."""
         for connection in self._chosen(to):

@@ -63,7 +63,7 @@ class Outbox:
         self._queue.append((frame, self._clock.now()))
         self._waiting_bytes += len(frame)
         if self._waiting_bytes > self._max_bytes:
-            self._overflow(f"client reads too slowly: more than {self._max_bytes >> 20} MiB unsent")
+            self._overflow(f"client reads too slowly: more than {self._max_bytes >> 10} KiB unsent")
             return
         self._wake()
         self._watch()

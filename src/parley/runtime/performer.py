@@ -75,7 +75,9 @@ class Performer:
         self._projection = Projection(
             store, delta_bytes=limits.delta_bytes, retrieved_bytes=limits.retrieved_audio_bytes
         )
-        self.generations = Generations(engines.responder, mailbox, spawn, silence_ms=limits.generation_silence_ms)
+        self.generations = Generations(
+            engines.responder, mailbox, spawn, silence_ms=limits.generation_silence_ms, congested=self._congested
+        )
         self._recognitions = Recognitions(engines.recognizer, store, mailbox, spawn, limit_ms=limits.recognition_ms)
         self._adoptions = Adoptions(
             engines.recognizer, store, mailbox, spawn, slice_ms=limits.slice_ms, limit_ms=limits.recognition_ms
@@ -138,6 +140,9 @@ class Performer:
         self._adoptions.close()
         self._scores.close()
         self._store.clear()
+
+    def _congested(self) -> bool:
+        return self._links.congested() if self._playout is None else self._playout.full
 
     def _send(self, output: Send) -> None:
         event: ServerEvent = output.event

@@ -17,6 +17,10 @@ __all__ = ["Playout"]
 class Playout(Protocol):
     """Plays one session's assistant in real time. No method waits."""
 
+    @property
+    def full(self) -> bool:
+        """Whether so much is queued that generations should wait (120 s)."""
+
     def play(self, out: AudioOut) -> None:
         """Queue speech behind what is queued."""
 
