@@ -310,4 +310,6 @@ OUT_OF_DOMAIN: list[str] = [
     "Hmm, interesting.",
     "I was just talking to my wife.",
     "Can you keep a secret?",
+    "Is the front door locked?",
+    "Are the lights on in the kitchen?",
 ]

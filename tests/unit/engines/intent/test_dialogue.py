@@ -135,3 +135,32 @@ def test_a_result_and_new_words_are_both_answered() -> None:
     result = answer(context(*items, tools=TOOL_SETS["weather"]))
     assert "temperature is 21" in result.text
     assert result.calls == [("set_units", {"unit": "celsius"})]
+
+
+def test_it_and_its_stand_for_what_was_shown_last() -> None:
+    talk = Talk(TOOL_SETS["planets"])
+    talk.user("Show me Mars.")
+    talk.output('{"name": "Mars"}')
+    assert talk.user("What about its moons?").calls == [("show_moons", {"planet": "mars"})]
+    talk.output('["Phobos", "Deimos"]')
+    talk.user("Set the speed to fifty")
+    talk.output("ok")
+    assert talk.user("How far is it from the sun?").calls == [("get_planet_facts", {"planet": "mars"})]
+
+
+def test_an_action_does_not_guess_its_object() -> None:
+    talk = Talk(TOOL_SETS["home"])
+    talk.user("turn on the kitchen lights")
+    talk.output("ok")
+    assert talk.user("turn the lights off").text.startswith("Which room")
+
+
+def test_a_question_about_a_state_changes_nothing() -> None:
+    for asked in ("Is the front door locked?", "Are the lights on in the kitchen?"):
+        assert Talk(TOOL_SETS["home"]).user(asked).calls == []
+
+
+def test_a_setting_with_nothing_to_set_is_asked_for() -> None:
+    talk = Talk(TOOL_SETS["page"])
+    assert talk.user("change the text color").text == "What should the color be?"
+    assert talk.user("teal").calls == [("changeTextColor", {"color": "teal"})]

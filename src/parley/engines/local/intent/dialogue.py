@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from parley.engines.local.intent.commands import PlannedCall, continue_call, flat_values, read_commands
+from parley.engines.local.intent.commands import PlannedCall, Reading, continue_call, flat_values, read_commands
 from parley.engines.local.intent.history import Turn
 from parley.engines.local.intent.index import Candidate, IntentIndex
 from parley.engines.local.intent.lexicon import DEICTIC, FUNCTION_WORDS, QUESTION_WORDS
+from parley.engines.local.intent.mood import is_reader
 from parley.engines.local.intent.schema import Parameter, ToolShape
-from parley.engines.local.intent.slots import Filled, answer_slot
+from parley.engines.local.intent.slots import Filled, answer_slot, fill
 from parley.engines.local.intent.subject import last_subject, points_back, with_subject
 from parley.engines.local.intent.wording import ask_for, refuse
-from parley.engines.local.intent.words import split_words, word_set
+from parley.engines.local.intent.words import split_words, stem, word_set
 from parley.protocol.realtime.items import FunctionCallItem
 
 __all__ = ["Decision", "Pending", "decide", "open_question"]
@@ -30,6 +31,7 @@ _MOST_TRIES: Final = 2
 _FOLLOW_UPS: Final = word_set(
     "how what now and make no instead try actually rather then same again also too set change"
 )
+_PRONOUNS: Final = word_set("it its it's them they their that there this")
 _NEVER_MIND: Final = (
     "never mind",
     "nevermind",
@@ -107,6 +109,9 @@ def decide(index: IntentIndex, said: Sequence[str], pending: Pending | None, bef
     call = _last_call(before)
     shape = index.shape(call.name) if call else None
     reading = read_commands(index, text, leanings=_leanings(text, shape))
+    recalled = _recall(text, reading, _recent_values(before)) if pending is None else None
+    if recalled is not None:
+        return Decision((recalled,))
     if pending is not None:
         return _answer(index, text, pending, reading.calls, reading.doubt)
     if reading.calls:
@@ -212,14 +217,52 @@ def _follow_up(text: str, shape: ToolShape | None, call: FunctionCallItem | None
     )
     if not opened:
         return None
-    try:
-        arguments = json.loads(call.arguments)
-    except ValueError:
-        return None
-    if not isinstance(arguments, dict):
-        return None
+    arguments = _call_arguments(call)
     follow = continue_call(PlannedCall(shape, arguments), text)
     return follow if follow is not None and follow.arguments != arguments else None
+
+
+def _recall(text: str, reading: Reading, given: dict[str, Any]) -> PlannedCall | None:
+    """Take what a sentence leaves out, or only says as `it`, from a recent call's slot of the same name."""
+    words = split_words(text)
+    pronoun = any(word.norm in _PRONOUNS for word in words)
+    doubt = reading.doubt
+    if doubt is not None and doubt.filled.refused is None and (pronoun or is_reader(doubt.shape)):
+        values = flat_values(doubt.shape, doubt.filled.arguments)
+        for parameter in doubt.filled.missing:
+            if parameter.path[-1] in given:
+                values[parameter.path] = given[parameter.path[-1]]
+        filled = fill(doubt.shape, "", (), values)
+        return PlannedCall(doubt.shape, filled.arguments) if filled.valid else None
+    if len(reading.calls) != 1 or not pronoun:
+        return None
+    planned = reading.calls[0]
+    for parameter in planned.shape.parameters:
+        value = flat_values(planned.shape, planned.arguments).get(parameter.path)
+        said = [stem(part) for part in str(value).split()]
+        other = given.get(parameter.path[-1], value)
+        if parameter.kind == "choice" and other != value and said and set(said) <= planned.shape.about:
+            values = {**flat_values(planned.shape, planned.arguments), parameter.path: other}
+            filled = fill(planned.shape, "", (), values)
+            return PlannedCall(planned.shape, filled.arguments) if filled.valid else None
+    return None
+
+
+def _recent_values(before: Sequence[Turn]) -> dict[str, Any]:
+    """Merge the arguments of the last few calls, the newest winning."""
+    values: dict[str, Any] = {}
+    for turn in before[-_LOOK_BACK:]:
+        for call in turn.calls:
+            values.update(_call_arguments(call))
+    return values
+
+
+def _call_arguments(call: FunctionCallItem | None) -> dict[str, Any]:
+    try:
+        arguments = json.loads(call.arguments) if call else {}
+    except ValueError:
+        return {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def _point_back(index: IntentIndex, text: str, before: Sequence[Turn]) -> PlannedCall | None:

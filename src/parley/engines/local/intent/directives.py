@@ -7,6 +7,7 @@ and language are beyond this brain and are not pretended.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import Final
 
 __all__ = ["spoken_order", "verbatim_order"]
@@ -44,17 +45,19 @@ _ASK_HOW = re.compile(
 )
 _GOODBYE = re.compile(r"\bsay (?:goodbye|bye|good bye|farewell)\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:when|whenever|if|once|after|always|every time|unless)\b", re.IGNORECASE)
-_SWAP: Final = {
-    "you": "I",
-    "your": "my",
-    "yours": "mine",
-    "yourself": "myself",
-    "you're": "I'm",
-    "they": "you",
-    "them": "you",
-    "their": "your",
-    "theirs": "yours",
-}
+_SWAP: Final = MappingProxyType(
+    {
+        "you": "I",
+        "your": "my",
+        "yours": "mine",
+        "yourself": "myself",
+        "you're": "I'm",
+        "they": "you",
+        "them": "you",
+        "their": "your",
+        "theirs": "yours",
+    }
+)
 
 
 def verbatim_order(instructions: str) -> str | None:

@@ -111,57 +111,62 @@ UNITS: Final = MappingProxyType(
 )
 """Stem of a unit's name to the unit."""
 
-_GROUPS: Final = {
-    "set": "set change make turn adjust update modify switch put paint edit",
-    "create": "create add put make new schedule book compose write insert generate",
-    "delete": "delete remove erase clear drop discard",
-    "stop": "stop end finish quit exit terminate halt cancel abort disconnect hang conclude",
-    "start": "start begin launch run resume",
-    "show": "show display view see look present focus visit",
-    "get": "get fetch retrieve read check tell give know what what's how how's find obtain query say list hear contain",
-    "find": "find search look locate where where's seek",
-    "send": "send message write mail tell",
-    "buy": "buy purchase order",
-    "move": "move go navigate travel drive walk bring head shift",
-    "raise": "increase raise up louder higher brighter warmer boost",
-    "lower": "decrease lower reduce down quieter dimmer cooler dim",
-    "size": (
-        "size bigger big large larger small smaller huge tiny enormous giant wider taller shorter grow shrink enlarge"
-    ),
-    "big": "big bigger large larger huge enormous giant",
-    "small": "small smaller little tiny mini",
-    "undo": "undo revert rollback",
-    "reset": "reset restore default restart",
-    "text": "text font lettering letter word",
-    "picture": "picture image photo photograph",
-    "volume": "volume loud louder quiet quieter loudness",
-    "temperature": "temperature warm warmer hot cold cooler thermostat degree",
-    "brightness": "brightness bright brighter brighten dim dimmer",
-    "speed": "speed fast faster slow slower quick velocity",
-    "weather": "weather forecast rain raining snow snowing sunny",
-    "calculate": "calculate compute convert work",
-    "save": "save store remember record note jot keep",
-    "play": "play listen hear",
-    "skip": "skip next",
-    "talk": "conversation session call chat talk discussion dialogue",
-    "person": "person contact recipient attendee guest",
-    "place": "place location position city town where where's",
-    "call": "call phone ring dial",
-    "pick": "pick grab grip grasp take hold",
-    "release": "release drop ungrip",
-    "wait": "wait pause hold",
-    "distance": "distance far away",
-    "age": "age old",
-    "price": "price cost expensive much",
-    "amount": "amount number count quantity many",
-    "task": "task todo chore",
-    "event": "event meeting appointment",
-    "cart": "cart basket bag",
-    "route": "route directions direction way",
-    "remind": "remind reminder",
-    "document": "html document page markup heading headline paragraph",
-    "lights": "light lamp bulb",
-}
+_GROUPS: Final = MappingProxyType(
+    {
+        "set": "set change make turn adjust update modify switch put paint edit",
+        "create": "create add put make new schedule book compose write insert generate",
+        "delete": "delete remove erase clear drop discard",
+        "stop": "stop end finish quit exit terminate halt cancel abort disconnect hang conclude",
+        "start": "start begin launch run resume",
+        "show": "show display view see look present focus visit",
+        "get": (
+            "get fetch retrieve read check tell give know what what's how how's find obtain query say list hear contain"
+        ),
+        "find": "find search look locate where where's seek",
+        "send": "send message write mail tell",
+        "buy": "buy purchase order",
+        "move": "move go navigate travel drive walk bring head shift",
+        "raise": "increase raise up louder higher brighter warmer boost",
+        "lower": "decrease lower reduce down quieter dimmer cooler dim",
+        "size": (
+            "size bigger big large larger small smaller huge tiny enormous giant wider taller shorter grow shrink "
+            "enlarge"
+        ),
+        "big": "big bigger large larger huge enormous giant",
+        "small": "small smaller little tiny mini",
+        "undo": "undo revert rollback",
+        "reset": "reset restore default restart",
+        "text": "text font lettering letter word",
+        "picture": "picture image photo photograph",
+        "volume": "volume loud louder quiet quieter loudness",
+        "temperature": "temperature warm warmer hot cold cooler thermostat degree",
+        "brightness": "brightness bright brighter brighten dim dimmer",
+        "speed": "speed fast faster slow slower quick velocity",
+        "weather": "weather forecast rain raining snow snowing sunny",
+        "calculate": "calculate compute convert work",
+        "save": "save store remember record note jot keep",
+        "play": "play listen hear",
+        "skip": "skip next",
+        "talk": "conversation session call chat talk discussion dialogue",
+        "person": "person contact recipient attendee guest",
+        "place": "place location position city town where where's",
+        "call": "call phone ring dial",
+        "pick": "pick grab grip grasp take hold",
+        "release": "release drop ungrip",
+        "wait": "wait pause hold",
+        "distance": "distance far away",
+        "age": "age old",
+        "price": "price cost expensive much",
+        "amount": "amount number count quantity many",
+        "task": "task todo chore",
+        "event": "event meeting appointment",
+        "cart": "cart basket bag",
+        "route": "route directions direction way",
+        "remind": "remind reminder",
+        "document": "html document page markup heading headline paragraph",
+        "lights": "light lamp bulb",
+    }
+)
 
 
 def _concepts() -> dict[str, frozenset[str]]:
@@ -215,15 +220,16 @@ PLAIN_VERBS: Final = VERBS - {
 """Verbs so common that they say little about which tool is meant."""
 
 COMMAND_VERBS: Final = word_set(
-    "continue resume return demonstrate demo water feed disconnect conclude hang pay tell choose draw print "
+    "sing resize restart reload redraw "
     "activate add adjust apply archive assign begin book brighten bring build buy calculate call cancel change "
-    "check choose clear clip close complete compute convert cook cool count create cut deactivate decrease delete "
-    "dim disable display download draw drive drop empty enable end fetch filter find finish fly focus get give go "
-    "grab grip hang heat hide hold increase insert jump keep launch lead leave let list load lock log look lower "
-    "make map mark meet move mute navigate open order pause pay pick pin place plan play press put query raise "
-    "read record redo refresh release remember remind remove rename reserve reset rewind ring rotate run save say "
-    "scan schedule scroll search see select send set share show shut skip sort speak spin start step stop submit "
-    "swap swipe switch tag take tell toggle transfer translate trigger turn type undo unlock unmute update upload "
-    "use view visit vote wake walk warm write zoom"
+    "check choose clear clip close complete compute conclude continue convert cook cool count create cut "
+    "deactivate decrease delete demo demonstrate dim disable disconnect display download draw drive drop empty "
+    "enable end feed fetch filter find finish fly focus get give go grab grip hang heat hide hold increase insert "
+    "jump keep launch lead leave let list load lock log look lower make map mark meet move mute navigate open "
+    "order pause pay pick pin place plan play press print put query raise read record redo refresh release "
+    "remember remind remove rename reserve reset resume return rewind ring rotate run save say scan schedule "
+    "scroll search see select send set share show shut skip sort speak spin start step stop submit swap swipe "
+    "switch tag take tell toggle transfer translate trigger turn type undo unlock unmute update upload use view "
+    "visit vote wake walk warm water write zoom"
 )
 """Verbs that open a command or a tool's name, in their base form."""

@@ -8,9 +8,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, QUERY_CONCEPTS, QUESTION_WORDS, VERBS
+from parley.engines.local.intent.lexicon import (
+    COMMAND_VERBS,
+    CONCEPTS,
+    FUNCTION_WORDS,
+    QUERY_CONCEPTS,
+    QUESTION_WORDS,
+    VERBS,
+)
 from parley.engines.local.intent.schema import ToolShape
-from parley.engines.local.intent.words import Word, word_set
+from parley.engines.local.intent.words import Word, stem, word_set
 
 __all__ = ["damping", "is_fact_question", "is_reader"]
 
@@ -37,7 +44,7 @@ def _core(words: tuple[Word, ...]) -> tuple[Word, ...]:
 
 def is_reader(shape: ToolShape) -> bool:
     """Whether the tool looks something up, by its name's verb; a name without a verb is a lookup too."""
-    verbs = [one for one in shape.stems if one in VERBS]
+    verbs = [stem(word) for word in shape.name_words if word in COMMAND_VERBS or stem(word) in VERBS]
     if not verbs:
         return True
     return any(CONCEPTS.get(one, frozenset()) & QUERY_CONCEPTS for one in verbs[:1])
@@ -77,7 +84,7 @@ def _mood(norms: list[str], reader: bool) -> float:
             return 0.9 if reader and first != "why" else 0.2
         return 1.0 if reader or first == "how's" or "about" in rest[:1] else 0.55
     if first in _TO_BE:
-        return 0.45 if rest[:1] == ["you"] else 0.9 if reader else 0.5
+        return 0.45 if rest[:1] == ["you"] else 0.9 if reader else 0.1
     if first in _SUBJECTS:
         return _statement(norms)
     if set(norms[1:4]) & _PAST and first not in {word for word in norms if word in VERBS}:

@@ -330,7 +330,7 @@ def _widened(filling: Filling, start: int, end: int, marker: str) -> tuple[int, 
             start -= 1
         while start < end and words[start].norm in {"a", "an", "the", "to"} and words[start].norm != marker:
             start += 1
-    while end < len(words) and end not in filling.used and not words[end - 1].stop:
+    while marker and end < len(words) and end not in filling.used and not words[end - 1].stop:
         end += 1
     while end > start and (words[end - 1].norm in {"please", "now", "thanks"} or words[end - 1].norm in PREPOSITIONS):
         end -= 1

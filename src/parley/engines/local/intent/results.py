@@ -11,33 +11,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from parley.engines.local.intent.deeds import could_not, deed, flat_arguments
 from parley.engines.local.intent.history import Returned
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, QUERY_CONCEPTS
 from parley.engines.local.intent.markup import looks_like_markup, speak_markup
-from parley.engines.local.intent.wording import and_list, is_verb, past, plural, said_name, value_aloud
+from parley.engines.local.intent.wording import and_list, is_verb, plural, shortened, the, value_aloud
 from parley.engines.local.intent.words import name_words, split_words, stem, word_pairs, word_set
 
-__all__ = ["speak_result", "what_was_done"]
+__all__ = ["speak_result"]
 
 _MOST_FACTS: Final = 6
 _MOST_ENTRIES: Final = 5
 _MOST_WORDS: Final = 70
-_PLAIN_KEYS: Final = [
-    "answer",
-    "message",
-    "result",
-    "output",
-    "text",
-    "summary",
-    "content",
-    "value",
-    "data",
-    "response",
-    "description",
-    "reply",
-    "spoken",
-    "speech",
-]
+_PLAIN_KEYS: Final = (
+    "answer", "message", "result", "output", "text", "summary", "content", "value", "data", "response", "description",
+    "reply", "spoken", "speech",
+)  # fmt: skip
+_SPOKEN_KEYS: Final = word_set("answer message spoken speech summary")
 _DULL: Final = word_set("id uuid url uri href link type object timestamp created updated version etag hash token")
 _OK_WORDS: Final = word_set("ok okay done success succeeded true completed complete yes null none accepted")
 _OK_KEYS: Final = _OK_WORDS | {"status", "result", "acknowledged", "updated", "changed"}
@@ -46,11 +36,9 @@ _SUFFIX_UNITS: Final = word_pairs(
     "km:kilometer m:meter cm:centimeter mm:millimeter mi:mile miles:mile kg:kilogram g:gram c:degree f:degree "
     "celsius:degree fahrenheit:degree deg:degree ms:millisecond s:second sec:second seconds:second secs:second "
     "min:minute minutes:minute hours:hour days:day pct:percent percent:percent percentage:percent usd:dollar "
-    "eur:euro kmh:kilometers_per_hour kph:kilometers_per_hour mph:miles_per_hour px:pixel"
+    "eur:euro kwh:kilowatt_hour kmh:kilometers_per_hour kph:kilometers_per_hour mph:miles_per_hour px:pixel"
 )
 _INVARIANT: Final = frozenset({"percent", "kilometers per hour", "miles per hour"})
-_PARTICLES: Final = word_pairs("focus:on zoom:in_on look:at search:for navigate:to go:to move:to listen:to")
-_SETTING: Final = word_set("set change update make adjust switch modify turn move rename increase decrease")
 
 
 def speak_result(returned: Returned, asked: str = "") -> str:
@@ -63,76 +51,16 @@ def speak_result(returned: Returned, asked: str = "") -> str:
         value: Any = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return _speak_text(text, name, arguments, about)
-    if isinstance(value, str):
-        return _speak_text(value.strip(), name, arguments, about)
     trouble = _trouble(value)
     if trouble is not None:
-        return _failed(name, trouble)
+        return _failed(name, arguments, trouble)
     if _is_plain_ok(value):
-        return what_was_done(name, arguments)
-    if isinstance(value, Mapping):
-        return _speak_object(value, name, arguments, about)
-    if isinstance(value, list):
-        return _speak_list(value, name)
-    return _sentence(f"{_subject(name)} is {value_aloud(value)}" if name else f"It is {value_aloud(value)}")
+        return _done(name, arguments)
+    return _speak_any(value, name, arguments, about)
 
 
-def what_was_done(name: str, arguments: Mapping[str, Any]) -> str:
-    """Tell a finished call in words: `I changed the page title to hello`."""
-    words = name_words(name)
-    if not words:
-        return "Done."
-    if not is_verb(words[0]):
-        return _sentence("Done: " + " ".join(words) + _with(arguments))
-    verb, rest = past(words[0]), list(words[1:])
-    flat = _flat(arguments)
-    if len(flat) == 1:
-        key, value = next(iter(flat.items()))
-        said = _argument(value)
-        named = [word for word in rest if word not in key.split()]
-        if isinstance(value, bool):
-            return _sentence(f"Done. I {verb} {_the(' '.join(rest) or key)}: {key} {'on' if value else 'off'}")
-        if words[0] in _SETTING:
-            return _sentence(f"I {verb} {_the(' '.join(rest) or key)} to {said}")
-        particle = f" {_PARTICLES[words[0]]}" if words[0] in _PARTICLES and rest[:1] != [_PARTICLES[words[0]]] else ""
-        if len(named) < len(rest):
-            return _sentence(f"Done. I {verb}{particle} {' '.join([*named, said])}")
-        return _sentence(
-            f"Done. I {verb} {_the(' '.join(rest))}: {said}" if rest else f"Done. I {verb}{particle} {said}"
-        )
-    return _sentence(f"Done. I {verb} {_the(' '.join(rest))}".rstrip() + _with(arguments))
-
-
-def _with(arguments: Mapping[str, Any]) -> str:
-    parts = [f"{key} {_argument(value)}" for key, value in _flat(arguments).items()][:4]
-    return f", with {and_list(parts)}" if parts else ""
-
-
-def _argument(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return and_list([_argument(one) for one in value[:_MOST_ENTRIES]])
-    if isinstance(value, str) and "_" in value and " " not in value:
-        return said_name(value)
-    return _short(value_aloud(value), 16)
-
-
-def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in arguments.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value))
-        else:
-            flat[" ".join(name_words(str(key))) or "value"] = value
-    return flat
-
-
-def _the(noun: str) -> str:
-    first = noun.split(" ", 1)[0]
-    return (
-        noun if not noun or first in {"the", "a", "an", "to", "up", "on", "off", "in", "my", "for"} else f"the {noun}"
-    )
+def _done(name: str, arguments: Mapping[str, Any]) -> str:
+    return _sentence(deed(name, arguments))
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -162,7 +90,7 @@ def _trouble(value: Any) -> str | None:
 
 def _words_of(value: Any) -> str:
     if isinstance(value, str):
-        return _short(value.strip(), 30)
+        return shortened(value.strip(), 30)
     if isinstance(value, Mapping):
         return next((_words_of(value[key]) for key in ("message", "detail", "reason", "code") if value.get(key)), "")
     if isinstance(value, list) and value:
@@ -170,13 +98,9 @@ def _words_of(value: Any) -> str:
     return ""
 
 
-def _failed(name: str, why: str) -> str:
-    words = name_words(name)
-    if words and is_verb(words[0]):
-        head = f"I could not {words[0]} {_the(' '.join(words[1:]))}".rstrip()
-    else:
-        head = "That did not work"
+def _failed(name: str, arguments: Mapping[str, Any], why: str) -> str:
     why = _clean(why).rstrip(".")
+    head = could_not(name, arguments)
     return f"{head}: {why}." if why else f"{head}."
 
 
@@ -199,46 +123,53 @@ def _is_plain_ok(value: Any) -> bool:
 
 def _speak_text(text: str, name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
     if not text or text.lower().rstrip(".! ") in _OK_WORDS:
-        return what_was_done(name, arguments)
+        return _done(name, arguments)
     if looks_like_markup(text):
         return speak_markup(text, about)
     first = text.split(None, 1)[0].lower().rstrip(":!.,")
     if first in _BAD_WORDS:
-        return _failed(name, text.split(None, 1)[1] if " " in text else "")
-    return _sentence(_short(_clean(text), _MOST_WORDS))
+        return _failed(name, arguments, text.split(None, 1)[1] if " " in text else "")
+    return _sentence(shortened(_clean(text), _MOST_WORDS))
 
 
 def _speak_object(value: Mapping[str, Any], name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
-    facts = {
-        str(key): part for key, part in value.items() if str(key).lower() not in {"success", "ok", "status", "error"}
-    }
-    status = value.get("status")
-    if not facts and status is not None:
-        return _sentence(f"The status is {value_aloud(status)}")
-    for key in _PLAIN_KEYS:
-        if key in facts and (
-            len(facts) == 1
-            or (isinstance(facts[key], str) and key in {"answer", "message", "spoken", "speech", "summary"})
-        ):
-            part = facts[key]
-            if isinstance(part, str):
-                return _speak_text(part.strip(), name, arguments, about)
-            return _speak_list(part, name) if isinstance(part, list) else _speak_any(part, name, arguments, about)
-    only = next(iter(facts.values())) if len(facts) == 1 else None
-    if isinstance(only, str) and (looks_like_markup(only) or len(only.split()) > 12):
-        return _speak_text(only.strip(), name, arguments, about)
+    facts = {str(key): part for key, part in value.items() if not _is_formality(str(key).lower(), part)}
+    plain = _plain_part(facts)
+    if plain is not None:
+        return _speak_any(plain, name, arguments, about)
     asked = {key: part for key, part in facts.items() if {stem(word) for word in name_words(key)} & set(about)}
     chosen = asked or {key: part for key, part in facts.items() if not set(name_words(key)) & _DULL} or facts
-    if not is_reader_name(name) and not asked and _echoes(chosen, arguments):
-        return what_was_done(name, arguments)
-    said = [fact for key, part in list(chosen.items())[:_MOST_FACTS] if (fact := _fact(key, part))]
-    return _sentence(and_list(said)) if said else what_was_done(name, arguments)
+    lead = ""
+    if not is_reader_name(name) and not asked and name:
+        given = {str(part).lower() for part in flat_arguments(arguments).values()}
+        chosen = {key: part for key, part in chosen.items() if str(part).lower() not in given}
+        lead = _done(name, arguments) + " "
+    said = [fact for key, part in list(chosen.items())[:_MOST_FACTS] if (fact := _fact(key, part, name))]
+    return lead + _sentence(and_list(said)) if said else _done(name, arguments)
+
+
+def _is_formality(key: str, part: Any) -> bool:
+    """Tell whether an entry only says that all is well."""
+    return key in {"success", "ok", "error", "errors"} or (key == "status" and str(part).lower() in _OK_WORDS)
+
+
+def _plain_part(facts: Mapping[str, Any]) -> Any:
+    """Find the one entry that is the answer itself, None if there is none."""
+    for key in _PLAIN_KEYS:
+        if key in facts and (len(facts) == 1 or (isinstance(facts[key], str) and key in _SPOKEN_KEYS)):
+            return facts[key]
+    only = next(iter(facts.values())) if len(facts) == 1 else None
+    return only if isinstance(only, str) and (looks_like_markup(only) or len(only.split()) > 12) else None
 
 
 def _speak_any(value: Any, name: str, arguments: Mapping[str, Any], about: Sequence[str]) -> str:
+    if isinstance(value, str):
+        return _speak_text(value.strip(), name, arguments, about)
     if isinstance(value, Mapping):
         return _speak_object(value, name, arguments, about)
-    return _sentence(f"{_subject(name)} is {value_aloud(value)}")
+    if isinstance(value, list):
+        return _speak_list(value, name)
+    return _sentence(f"{_subject(name)} is {value_aloud(value)}" if name else f"It is {value_aloud(value)}")
 
 
 def is_reader_name(name: str) -> bool:
@@ -249,17 +180,16 @@ def is_reader_name(name: str) -> bool:
     )
 
 
-def _echoes(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Tell whether a result only repeats what was asked for."""
-    given = [str(value).lower() for value in _flat(arguments).values()]
-    return bool(facts) and all(str(part).lower() in given or str(part).lower() in _OK_WORDS for part in facts.values())
-
-
-def _fact(key: str, value: Any) -> str:
+def _fact(key: str, value: Any, name: str = "") -> str:
+    """Say one entry of an object, without a full stop; "" for an empty one."""
     words, unit = list(name_words(key)) or ["value"], ""
     if len(words) > 1 and words[-1] in _SUFFIX_UNITS and isinstance(value, int | float) and not isinstance(value, bool):
         unit = _SUFFIX_UNITS[words.pop()]
-    subject = _the(" ".join(words))
+    elif (
+        len(words) == 1 and len(words[0]) > 1 and words[0] in _SUFFIX_UNITS and name and isinstance(value, int | float)
+    ):
+        unit, words = _SUFFIX_UNITS[words[0]], _subject(name).removeprefix("the ").split()
+    subject = the(" ".join(words))
     if isinstance(value, bool):
         return (
             f"{subject} is {'on' if value else 'off'}"
@@ -277,7 +207,7 @@ def _fact(key: str, value: Any) -> str:
         )
     if value is None or value == "":
         return ""
-    said = _short(_clean(value_aloud(value)), 24)
+    said = shortened(_clean(value_aloud(value)), 24)
     if unit:
         said += f" {unit if unit in _INVARIANT else plural(unit, value)}"
     verb = "are" if words[-1].endswith("s") and not words[-1].endswith("ss") and words[-1] != "status" else "is"
@@ -321,19 +251,19 @@ def _entry(value: Any) -> str:
                     and not isinstance(part, bool)
                     and not set(name_words(str(other))) & _DULL
                 ]
-                return _short(_clean(f"{value[key]}, {', '.join(extra[:2])}" if extra else value[key]), 20)
+                return shortened(_clean(f"{value[key]}, {', '.join(extra[:2])}" if extra else value[key]), 20)
         facts = [fact for key, part in list(value.items())[:3] if (fact := _fact(str(key), part))]
         return and_list(facts)
     if isinstance(value, list):
         return _entries(value)
-    return _short(_clean(value_aloud(value)), 20)
+    return shortened(_clean(value_aloud(value)), 20)
 
 
 def _subject(name: str) -> str:
     words = list(name_words(name))
     if words and is_verb(words[0]) and len(words) > 1:
         words = words[1:]
-    return _the(" ".join(words)) or "it"
+    return the(" ".join(words)) or "it"
 
 
 _CLUTTER = re.compile(r"[{}\[\]<>`*_#|\\]+|https?://\S+")
@@ -341,17 +271,6 @@ _CLUTTER = re.compile(r"[{}\[\]<>`*_#|\\]+|https?://\S+")
 
 def _clean(text: str) -> str:
     return " ".join(_CLUTTER.sub(" ", text).split())
-
-
-def _short(text: str, most: int) -> str:
-    words = text.split()
-    if len(words) <= most:
-        return " ".join(words)
-    cut = " ".join(words[:most])
-    for mark in (". ", "! ", "? "):
-        if mark in cut[len(cut) // 3 :]:
-            return cut[: cut.rindex(mark) + 1]
-    return cut.rstrip(",;:") + ", and more"
 
 
 def _sentence(text: str) -> str:

@@ -22,6 +22,7 @@ def _number(value: Any) -> bool:
 
 
 _DEPTH: Final = 16
+_LONGEST_MATCHED: Final = 256
 _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = MappingProxyType(
     {
         "string": lambda value: isinstance(value, str),
@@ -144,14 +145,20 @@ def _multiple(value: Any, wanted: Any, *_: Any) -> bool:
 def _pattern(value: Any, wanted: Any, *_: Any) -> bool:
     if not isinstance(value, str):
         return True
-    if not isinstance(wanted, str) or len(wanted) > 200 or len(value) > 256:
+    return len(value) <= _LONGEST_MATCHED and _runnable(wanted) and re.search(wanted, value) is not None
+
+
+def _runnable(pattern: Any) -> bool:
+    """Tell whether a pattern compiles and cannot run long."""
+    if not isinstance(pattern, str) or len(pattern) > 200:
         return False
-    if _RISKY_PATTERN.search(wanted) or len(_OPEN_ENDED.findall(wanted)) > 2:
+    if _RISKY_PATTERN.search(pattern) or len(_OPEN_ENDED.findall(pattern)) > 2:
         return False
     try:
-        return re.search(wanted, value) is not None
+        re.compile(pattern)
     except re.error:
         return False
+    return True
 
 
 def _items(value: Any, wanted: Any, _schema: Any, root: Any, depth: int) -> bool:
@@ -189,7 +196,29 @@ def _any_of(value: Any, wanted: Any, _schema: Any, root: Any, depth: int) -> boo
 
 
 def _one_of(value: Any, wanted: Any, _schema: Any, root: Any, depth: int) -> bool:
-    return isinstance(wanted, list) and sum(conforms(value, one, root, depth) for one in wanted) == 1
+    if not isinstance(wanted, list) or not all(_provable(value, one, root, depth) for one in wanted):
+        return False
+    return sum(conforms(value, one, root, depth) for one in wanted) == 1
+
+
+def _provable(value: Any, schema: Any, root: Any, depth: int) -> bool:
+    """Tell whether a no of `conforms` would be a real no, so that "exactly one" can be counted."""
+    if depth > _DEPTH:
+        return False
+    if isinstance(schema, list):
+        return all(_provable(value, one, root, depth + 1) for one in schema)
+    if not isinstance(schema, dict):
+        return True
+    if "$ref" in schema and follow(schema, root) is None:
+        return False
+    if "not" in schema or _UNPROVABLE & schema.keys():
+        return False
+    if "pattern" in schema and not (_runnable(schema["pattern"]) and len(str(value)) <= _LONGEST_MATCHED):
+        return False
+    target = follow(schema, root) if "$ref" in schema else None
+    return _provable(value, target, root, depth + 1) and all(
+        _provable(value, part, root, depth + 1) for part in schema.values()
+    )
 
 
 def _all_of(value: Any, wanted: Any, _schema: Any, root: Any, depth: int) -> bool:

@@ -142,6 +142,8 @@ def _settle(filling: Filling) -> Filled:
             refused = refused or parameter
         else:
             missing.append(parameter)
+    if not missing and refused is None and not filling.values and _sets_something(filling.shape):
+        missing = [one for one in filling.shape.parameters if one.kind != "unsupported"][:1]
     arguments = filling.arguments()
     valid = not missing and refused is None and filling.shape.accepts(arguments)
     return Filled(
@@ -155,6 +157,11 @@ def _settle(filling: Filling) -> Filled:
         frozenset(filling.quoted),
         spoken,
     )
+
+
+def _sets_something(shape: ToolShape) -> bool:
+    """Tell whether a call without any value would change nothing: a tool that sets, with only optional slots."""
+    return bool(shape.parameters) and "set" in CONCEPTS.get(next(iter(shape.stems), ""), frozenset())
 
 
 def _needed(shape: ToolShape, parameter: Parameter, touched: set[tuple[str, ...]]) -> bool:

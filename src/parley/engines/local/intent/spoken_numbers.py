@@ -180,6 +180,9 @@ def _whole(words: Sequence[Word], at: int) -> tuple[float, int] | None:
         value = float(digits.group(1).replace(",", ""))
         scale = _SCALES.get(words[at + 1].norm) if at + 1 < len(words) else None
         return (value * scale, at + 2) if scale else (value, at + 1)
+    string = _digit_string(words, at)
+    if string is not None:
+        return string
     total, group, seen, place = 0.0, 0.0, "", at
     while place < len(words):
         norm = words[place].norm
@@ -198,6 +201,17 @@ def _whole(words: Sequence[Word], at: int) -> tuple[float, int] | None:
         total, group = step
         seen, place = kind, place + 1
     return (total + group, place) if seen else None
+
+
+def _digit_string(words: Sequence[Word], at: int) -> tuple[float, int] | None:
+    """Read three or more single digits in a row as one number: `four four one two`."""
+    digits, place = "", at
+    while place < len(words) and _SMALL.get("zero" if words[place].norm == "oh" else words[place].norm, 10) < 10:
+        digits += str(_SMALL.get(words[place].norm, 0))
+        place += 1
+        if words[place - 1].pause:
+            break
+    return (float(digits), place) if 3 <= len(digits) <= 15 else None
 
 
 def _kind(norm: str, words: Sequence[Word], place: int) -> str:

@@ -15,7 +15,20 @@ from parley.engines.local.intent.schema import Parameter, ToolShape
 from parley.engines.local.intent.values import parameter_unit
 from parley.engines.local.intent.words import name_words, word_pairs, word_set
 
-__all__ = ["and_list", "ask_for", "capability", "number_aloud", "past", "plural", "refuse", "said_name"]
+__all__ = [
+    "and_list",
+    "ask_for",
+    "capability",
+    "is_verb",
+    "number_aloud",
+    "past",
+    "plural",
+    "refuse",
+    "said_name",
+    "shortened",
+    "the",
+    "value_aloud",
+]
 
 _PAST: Final = word_pairs(
     "set:set get:got make:made put:put send:sent find:found begin:began run:ran read:read write:wrote buy:bought "
@@ -84,21 +97,35 @@ def ask_for(shape: ToolShape, parameter: Parameter) -> str:
             return f"Which {parameter.said} would you like: {and_list(options, 'or')}?"
         return f"Which {parameter.said} would you like?"
     if parameter.kind == "boolean":
-        return f"Should {_the(parameter.said)} be on or off?"
+        return f"Should {the(parameter.said)} be on or off?"
     if parameter.kind in {"number", "integer"}:
         return _ask_number(parameter)
     kind = leaning(parameter)
     if kind == "person" and parameter.stems[-1:] not in (("name",), ("nam",)):
-        return f"Who should {_the(parameter.said)} be?"
+        return f"Who should {the(parameter.said)} be?"
     if kind == "place":
         return f"Which {parameter.said} do you mean?"
     if parameter.kind == "list":
         return f"Which {parameter.said} would you like?"
-    return f"What should {_the(parameter.said)} be?"
+    return f"What should {the(parameter.said)} be?"
 
 
-def _the(noun: str) -> str:
-    return noun if noun.startswith(("the ", "is ", "are ", "my ")) else f"the {noun}"
+def the(noun: str) -> str:
+    """Put `the` before a noun unless it has its own small word."""
+    first = noun.split(" ", 1)[0]
+    return noun if not noun or first in _OWN_ARTICLE else f"the {noun}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut a text to `most` words, at a sentence's end if one is near."""
+    words = text.split()
+    if len(words) <= most:
+        return " ".join(words)
+    cut = " ".join(words[:most])
+    for mark in (". ", "! ", "? "):
+        if mark in cut[len(cut) // 3 :]:
+            return cut[: cut.rindex(mark) + 1]
+    return cut.rstrip(",;:") + ", and more"
 
 
 def _ask_number(parameter: Parameter) -> str:
@@ -107,7 +134,7 @@ def _ask_number(parameter: Parameter) -> str:
         return f"How many {plural(unit, 2) if unit != 'percent' else 'percent'}?"
     low, high = parameter.minimum, parameter.maximum
     span = f", from {number_aloud(low)} to {number_aloud(high)}" if low is not None and high is not None else ""
-    return f"What number should {_the(parameter.said)} be{span}?"
+    return f"What number should {the(parameter.said)} be{span}?"
 
 
 def refuse(shape: ToolShape, parameter: Parameter | None) -> str:
@@ -115,9 +142,10 @@ def refuse(shape: ToolShape, parameter: Parameter | None) -> str:
     what = f"I understand that you want me to {capability(shape)}"
     if parameter is None:
         return f"{what}, but I could not fit your words to what it expects."
-    return f"{what}, but it needs {_the(parameter.said)} in a form that I cannot put together from speech. Sorry."
+    return f"{what}, but it needs {the(parameter.said)} in a form that I cannot put together from speech. Sorry."
 
 
+_OWN_ARTICLE: Final = word_set("the a an to up on off in my for is are")
 _DETERMINERS: Final = word_set("the a an all your my our this that one every some any")
 _TRIM = re.compile(
     r"[.!;\n]| \(|, (?:e\.g|such as|for example|like|which|where)| e\.g| so that | "
@@ -143,7 +171,7 @@ def capability(shape: ToolShape) -> str:
         return " ".join([head, *words[1:]])
     named = shape.name_words[:1]
     if named and not is_verb(named[0]) and len(words) > 1:
-        return f"look up {_the(' '.join([words[0].lower(), *words[1:]]))}"
+        return f"look up {the(' '.join([words[0].lower(), *words[1:]]))}"
     return _from_name(shape)
 
 
