@@ -111,7 +111,7 @@ def semantic_turns() -> DrivenSession:
     driven.hear(288, 0.9)
     driven.partial("item_000001", "I would like some tea", 0)
     driven.hear(224, 0.0)
-    driven.feed(TurnScored(ItemId("item_000001"), 0.9))
+    driven.feed(TurnScored(ItemId("item_000001"), 0.97))
     driven.recognise("item_000001", "I would like some tea")
     driven.answer("With milk?", ms=80)
     return driven

@@ -108,30 +108,56 @@ def test_semantic_vad_ends_at_once_when_the_detector_is_sure() -> None:
         if tracker.asking:
             break
     assert tracker.asking
-    end = tracker.scored(0.9)
+    end = tracker.scored(0.95)
     assert isinstance(end, End)
     assert end.end_sample - end.voice_end_sample == 13 * WINDOW_SAMPLES
 
 
+def wait_ms(score: float | None, eagerness: Any = "auto") -> float:
+    """How long the silence lasts that ends a turn which is always scored so."""
+    tracker = TurnTracker(SemanticVad(eagerness=eagerness), floor_sample=0)
+    for number in itertools.count(1):
+        said = tracker.window(number * WINDOW_SAMPLES, 0.9 if number <= 5 else 0.0)
+        if tracker.asking:
+            said = tracker.scored(score)
+        if isinstance(said, End):
+            return (said.end_sample - said.voice_end_sample) / MS
+    raise AssertionError
+
+
 def test_the_surer_the_detector_the_shorter_the_wait() -> None:
-    waits = []
-    for score in (0.0, 0.1, 0.25, 0.4, 0.49, 0.5):
-        tracker = TurnTracker(SemanticVad(), floor_sample=0)
-        for number in itertools.count(1):
-            said = tracker.window(number * WINDOW_SAMPLES, 0.9 if number <= 5 else 0.0)
-            if tracker.asking:
-                said = tracker.scored(score)
-            if isinstance(said, End):
-                waits.append(said.end_sample - said.voice_end_sample)
-                break
+    waits = [wait_ms(score) for score in (0.0, 0.1, 0.25, 0.4, 0.49, 0.5, 0.6, 0.8, 0.92, 0.95, 1.0)]
     assert waits == sorted(waits, reverse=True)
-    assert waits[0] > 3 * waits[-1]
+    assert waits[0] == 4000
+    assert waits[-2:] == [208, 208]
 
 
-def test_a_silent_detector_costs_a_bounded_wait() -> None:
-    end = track(SemanticVad(), (5, 0.9), (400, 0.0))[-1]
-    assert isinstance(end, End)
-    assert 600 * MS <= end.end_sample - end.voice_end_sample <= 2000 * MS
+@pytest.mark.parametrize(("eagerness", "ms"), [("high", 400), ("auto", 608), ("medium", 608), ("low", 912)])
+@pytest.mark.parametrize("score", [0.5, None])
+def test_a_detector_that_knows_nothing_waits_a_moderate_time(score: float | None, eagerness: Any, ms: int) -> None:
+    assert wait_ms(score, eagerness) == ms
+
+
+def test_a_detector_that_does_not_answer_is_asked_once_a_pause() -> None:
+    news = track(SemanticVad(), (5, 0.9), (20, 0.0), (5, 0.9), (60, 0.0))
+    assert [type(one) for one in news] == [Onset, Pause, Ask, Pause, Ask, End]
+
+
+@pytest.mark.parametrize(("score", "least", "most"), [(0.92, 200, 300), (0.8, 300, 400), (0.15, 1500, 2000)])
+def test_text_that_sounds_whole_or_dangling_changes_the_wait(score: float, least: int, most: int) -> None:
+    assert least <= wait_ms(score) <= most
+
+
+def test_a_better_answer_later_ends_the_turn_then() -> None:
+    tracker = TurnTracker(SemanticVad(), floor_sample=0)
+    scores = iter([0.1, 0.1, 0.95])
+    for number in itertools.count(1):
+        said = tracker.window(number * WINDOW_SAMPLES, 0.9 if number <= 5 else 0.0)
+        if tracker.asking:
+            said = tracker.scored(next(scores))
+        if isinstance(said, End):
+            assert (said.end_sample - said.voice_end_sample) / MS == 624
+            break
 
 
 # --- lanes

@@ -21,10 +21,12 @@ between it counts as whatever was going on, so that a voice trailing off does no
 server_vad: the turn ends when `silence_duration_ms` of silence follow the last voiced window.
 
 semantic_vad: after 200 ms of silence, and every 200 ms from then on, the detector is asked how likely it is that the
-speaker has finished. The answer sets the *patience*: the silence the turn is given in all. At or above the eagerness'
-level it is none, so the turn ends at once; below, it grows with the square of the doubt up to the cap the API documents
-(2, 4 or 8 s for high, medium and low eagerness). A detector that judges by text alone is thereby a multiplier of the
-wait rather than a gate, and one that never answers costs a bounded, moderate wait.
+speaker has finished. The answer sets the *patience*: the silence the turn is given in all. Certainty (0.95 and more)
+ends the turn at once. An undecided 0.5, as from a detector that knows neither the language nor the words yet, waits
+400, 600 or 900 ms by eagerness; less doubt waits less. Below 0.5 the wait grows with the cube of the doubt up to the
+cap the API documents (2, 4 or 8 s for high, medium and low eagerness). A detector that judges by text alone is
+thereby a multiplier of the wait and never a gate. One that does not answer counts as undecided and is not asked again
+in this pause.
 
 Holding
 -------
@@ -57,8 +59,9 @@ SETTLE_SAMPLES = 160 * SAMPLES_PER_MS
 
 SEMANTIC_PREFIX_MS = 300
 SEMANTIC_ASK_SAMPLES = 200 * SAMPLES_PER_MS
-SEMANTIC_BASE_SAMPLES = 600 * SAMPLES_PER_MS
-"""The least patience of an undecided detector."""
+SEMANTIC_CERTAIN = 0.95
+"""A score that ends the turn at once."""
+SEMANTIC_UNDECIDED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,13 @@ class _Rules:
     silence: int | None
     """None: semantic."""
     settle: int
-    sure: float = 1.0
-    """Semantic: the score that ends the turn at once."""
+    undecided: int = 0
+    """Semantic: the patience with a speaker of whom nothing is known."""
     cap: int = 0
+    """Semantic: the longest patience."""
 
 
-_SURE: dict[str, float] = {"low": 0.7, "medium": 0.5, "auto": 0.5, "high": 0.4}
+_UNDECIDED_MS: dict[str, int] = {"low": 900, "medium": 600, "auto": 600, "high": 400}
 _CAP_MS: dict[str, int] = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
 
 
@@ -138,7 +142,7 @@ def _rules(detection: TurnDetection) -> _Rules:
                 prefix=SEMANTIC_PREFIX_MS * SAMPLES_PER_MS,
                 silence=None,
                 settle=SETTLE_SAMPLES,
-                sure=_SURE[detection.eagerness],
+                undecided=_UNDECIDED_MS[detection.eagerness] * SAMPLES_PER_MS,
                 cap=_CAP_MS[detection.eagerness] * SAMPLES_PER_MS,
             )
 
@@ -198,6 +202,8 @@ class TurnTracker:
             return None
         self._state = "voice"
         self._patience = self._patience_for(probability)
+        if probability is None:
+            self._next_ask = self._rules.cap
         if self._now_sample - self._voice_end >= self._patience:
             return self._end()
         return None
@@ -257,9 +263,13 @@ class TurnTracker:
         return news
 
     def _patience_for(self, probability: float | None) -> int:
+        """Give the silence that a turn with this score deserves: 200 ms when certain, the cap at 0."""
         rules = self._rules
-        score = rules.sure / 2 if probability is None else min(1.0, max(0.0, probability))
-        if score >= rules.sure:
+        score = SEMANTIC_UNDECIDED if probability is None else min(1.0, max(0.0, probability))
+        if score >= SEMANTIC_CERTAIN:
             return 0
-        doubt = 1.0 - score / rules.sure
-        return min(rules.cap, SEMANTIC_BASE_SAMPLES + round((rules.cap - SEMANTIC_BASE_SAMPLES) * doubt * doubt))
+        if score >= SEMANTIC_UNDECIDED:
+            trust = (score - SEMANTIC_UNDECIDED) / (SEMANTIC_CERTAIN - SEMANTIC_UNDECIDED)
+            return rules.undecided - round((rules.undecided - SEMANTIC_ASK_SAMPLES) * trust)
+        doubt = 1.0 - score / SEMANTIC_UNDECIDED
+        return rules.undecided + round((rules.cap - rules.undecided) * doubt**3)
