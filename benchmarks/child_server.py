@@ -1,0 +1,96 @@
+"""The server processes that benchmarks measure: Parley on engines of known delay, and a bare WebSocket echo.
+
+Run as `python -m benchmarks.child_server parley|echo`; prints its port on the first line and serves until killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from uvicorn import Config, Server
+
+from benchmarks.known import CHAT_MS, RECOGNISER_MS, REPLY, SYNTHESIZER_MS
+
+
+def _engines() -> object:
+    from parley.testing import FakeChatModel, FakeRecognizer, FakeSynthesizer, engine_set, say
+
+    return engine_set(
+        recognizer=FakeRecognizer(("what is it",), delay_ms=RECOGNISER_MS),
+        chat=FakeChatModel(lambda _context: say(REPLY, first_ms=CHAT_MS)),
+        synthesizer=FakeSynthesizer(delay_ms=SYNTHESIZER_MS),
+    )
+
+
+async def _serve_parley() -> None:
+    from parley.runtime.limits import Limits
+    from parley.server.app import create_app
+    from parley.server.serving import address_of, bind, serve
+    from parley.server.settings import load_settings
+
+    settings = load_settings(flags={}, environ={}, directory=Path("/nonexistent"))
+    app = create_app(settings, build=_engines, limits=Limits(max_sessions=2000))  # type: ignore[arg-type]
+    sockets = bind("127.0.0.1", 0)
+    await serve(app, sockets, started=lambda: print(address_of(sockets)[1], flush=True))
+
+
+async def _echo(scope: dict[str, object], receive: object, send: object) -> None:
+    """Answer every text frame with a frame of the same length: what the transport alone costs."""
+    if scope["type"] != "websocket":
+        return
+    assert callable(receive)
+    assert callable(send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def _serve_echo() -> None:
+    from parley.server.serving import address_of, bind
+
+    sockets = bind("127.0.0.1", 0)
+    config = Config(
+        _echo,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=32 << 20,
+        lifespan="off",
+    )
+    print(address_of(sockets)[1], flush=True)
+    await Server(config).serve(sockets)
+
+
+@contextlib.contextmanager
+def child(kind: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run one of the servers; gives its port and process."""
+    root = Path(__file__).resolve().parent.parent
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.child_server", kind], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def cpu_seconds(process: subprocess.Popen[str]) -> float:
+    """CPU time a process has used, in seconds (Linux)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    uvloop.run(_serve_parley() if sys.argv[1] == "parley" else _serve_echo())
