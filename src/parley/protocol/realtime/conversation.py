@@ -60,6 +60,8 @@ class Entry:
         """Truncate the assistant's speech; its transcript keeps the words heard by then. Gives the effective cut."""
         if self.spoken is None:
             return 0
+        # DEVIATION: the vendor drops the whole transcript of a truncated item. We know which words were heard, so they
+        # stay, and the model is told what the user knows.
         effective = self.spoken.cut(end_ms)
         if isinstance(self.item, MessageItem):
             self.item = msgspec.structs.replace(

@@ -316,6 +316,8 @@ class RealtimeSession:
                 "open a new session for that.",
                 param="session.type",
             )
+        # DEVIATION: the vendor refuses a new voice once audio was produced, and the whole update with it. Here it
+        # applies from the next response.
         self._config = merged(self._config, event.session)
         self._hearing.configure(self._config)
         self._effects.send(SessionUpdated(event_id=self._effects.event_id(), session=self._resource()))

@@ -119,6 +119,7 @@ class Transcripts:
         if reading is None or reading.settled:
             return
         reading.partial = text
+        # DEVIATION: the vendor's deltas follow the commit. Ours may begin while the user is still speaking.
         stable = text[: max(0, stable_chars)]
         if reading.on_wire and len(stable) > len(reading.streamed) and stable.startswith(reading.streamed):
             self._stream(reading, stable)
