@@ -130,8 +130,8 @@ class Editing:
                 message=f"The item has no audio part at content_index {event.content_index}; use 0.",
                 param="content_index",
             )
-        # DEVIATION: the vendor refuses an audio_end_ms beyond the item's audio. Clients round, and an error ends some of
-        # them, so it is clamped and the effective cut reported.
+        # DEVIATION: the vendor refuses an audio_end_ms beyond the item's audio. Clients round, and an error ends some
+        # of them, so it is clamped and the effective cut reported.
         effective = entry.cut(event.audio_end_ms)
         if self._playback.pacing == "client":
             self._playback.stopped(entry.spoken, now)

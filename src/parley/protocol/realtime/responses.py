@@ -155,8 +155,8 @@ class Responses:
             return
         failed = any(entry.reading is not None and entry.reading.state == "failed" for entry in entries)
         wanted = self._wordless or waiting or failed or not self._needs_transcript
-        # DEVIATION: the vendor answers whatever its voice detection took for a turn. Here a turn without words (a cough,
-        # a door) stays in the conversation and is not answered.
+        # DEVIATION: the vendor answers whatever its voice detection took for a turn. Here a turn without words (a
+        # cough, a door) stays in the conversation and is not answered.
         if not entries or not (wanted or any(entry.reading and entry.reading.text for entry in entries)):
             self._unanswered.clear()
             return
