@@ -160,11 +160,11 @@ class TinyHttpServer:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._writers.discard(writer)
-            self._connections.discard(task)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
+            self._writers.discard(writer)
+            self._connections.discard(task)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> HttpRequest | None:

@@ -140,11 +140,12 @@ def test_usage_comes_from_wherever_the_server_puts_it() -> None:
     assert EngineUsage(9, 0, 1, estimated=True) in read([delta(content="abc"), delta("stop")])
 
 
+FIELDS = ["choices", "delta", "content", "tool_calls"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["choices", "delta", "content", "tool_calls", "function", "arguments", "name", "index", "id", "usage"]),
+        st.sampled_from([*FIELDS, "function", "arguments", "name", "index", "id", "usage"]),
         inner,
         max_size=5,
     ),

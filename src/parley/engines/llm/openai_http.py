@@ -67,6 +67,7 @@ class OpenAIChatModel:
             estimate_input=estimated_tokens(context.items, context.instructions),
         )
         loop = asyncio.get_running_loop()
+        answered = False
         try:
             due_at = loop.time() + endpoint.timeouts.first_s
             async with asyncio.timeout_at(due_at):
@@ -78,6 +79,7 @@ class OpenAIChatModel:
                         event = await anext(events, None)
                     if event is None:
                         break
+                    answered = True
                     due_at = loop.time() + endpoint.timeouts.stall_s
                     for chunk in reader.feed(event.to_dict(warnings=False)):
                         yield chunk
@@ -85,6 +87,8 @@ class OpenAIChatModel:
             raise endpoint.error("timeout", "fell silent: is it overloaded?", retryable=True) from error
         except (openai.OpenAIError, httpx2.HTTPError, ValueError) as error:
             raise endpoint.explain(error) from error
+        if not answered:
+            raise endpoint.explain(ValueError("no events"))
         if not reader.finished:
             raise endpoint.error("broken", "broke off in mid-answer: its own log says why.", retryable=True)
         for chunk in reader.end():

@@ -31,7 +31,7 @@ def test_a_bare_success_tells_what_was_done(output: str) -> None:
     ("name", "arguments", "expected"),
     [
         ("setBackgroundColor", {"color": "teal"}, "I set the background color to teal."),
-        ("undo", {}, "Done. I undid."),
+        ("undo", {}, "Done. I undid that."),
         ("focus_city", {"city": "Rome"}, "Done. I focused on Rome."),
         ("set_light", {"room": "living_room", "on": True}, "Done. I turned the living room light on."),
         ("toggle_dark_mode", {"dark": False}, "Done. I turned the dark off."),
