@@ -96,4 +96,4 @@ DEMO_WORDS = (
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("parley.engines")])
 def test_engines_know_no_demo(module: str) -> None:
     found = re.search(rf"\b({DEMO_WORDS})\b", path_of(module).read_text(encoding="utf-8"), re.IGNORECASE)
-    assert found is None, f"{module}: {found.group() if found is not None else ""}"
+    assert found is None, (module, found)
