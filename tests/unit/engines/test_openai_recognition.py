@@ -126,7 +126,7 @@ async def test_a_server_without_verbose_answers_is_asked_plainly(stub: StubOpenA
         (b"Hello.\n", "text/plain; charset=utf-8", "Hello.", None),
         (b'{"text": "Hello."}', "text/plain", "Hello.", None),
         (b'{"text": "You", "language": "en", "segments": [{"no_speech_prob": 0.9}]}', "application/json", "", "en"),
-        (b'{"text": "A", "segments": [{"no_speech_prob": 0.1}, {"no_speech_prob": 0.9}]}', "application/json", "A", None),
+        (b'{"text": "A", "segments": [{"no_speech_prob": 0}, {"no_speech_prob": 1}]}', "application/json", "A", None),
         (b'{"text": "Hi", "segments": [], "language": ""}', "application/json", "Hi", None),
     ],
 )  # fmt: skip
