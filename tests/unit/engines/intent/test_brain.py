@@ -283,6 +283,7 @@ def test_text_comes_in_words_and_ids_are_the_same_on_replay() -> None:
 
 def test_the_token_limit_cuts_and_says_so() -> None:
     cut = answer(context(limit=5))
+    assert sum(isinstance(chunk, EngineUsage) for chunk in cut.chunks) == 1
     assert cut.chunks[-1] == Done("max_output_tokens")
     assert 0 < len(cut.text) < 40
     call = answer(context(said("play the longest song title that ever was"), tools=TOOL_SETS["music"], limit=2))

@@ -49,7 +49,7 @@ def deed(name: str, arguments: Mapping[str, Any]) -> str:
         return _switched(rest, flat, switches[0])
     if len(flat) == 1:
         return _with_one(verb, rest, *next(iter(flat.items())))
-    return f"Done. I {past(verb)} {the(' '.join(rest))}".rstrip() + _with(flat)
+    return f"Done. I {past(verb)} {the(' '.join(rest)) or 'that'}" + _with(flat)
 
 
 def could_not(name: str, arguments: Mapping[str, Any]) -> str:

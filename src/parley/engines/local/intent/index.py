@@ -36,6 +36,8 @@ _IDEA: Final = 0.55
 _ACCEPT: Final = 0.62
 _TRIED: Final = 6
 _LONGEST: Final = 400
+_STRAY: Final = 0.75
+_TIE: Final = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,17 @@ class IntentIndex:
             self._judge(shape, -place, text, words, numbers, heard, evidence, lean)
             for _, place, shape, evidence, lean in shortlist[:_TRIED]
         ]
-        return sorted(ranked, key=lambda one: -one.score)
+        ranked.sort(key=lambda one: -one.score)
+        tied = [
+            one
+            for one in ranked
+            if one.filled.valid and one.score >= self.threshold and one.score > ranked[0].score - _TIE
+        ]
+        if len(tied) > 1:
+            first = min(tied, key=lambda one: self.shapes.index(one.shape))
+            ranked.remove(first)
+            ranked.insert(0, first)
+        return ranked
 
     def best(
         self, text: str, *, only: str | None = None, leanings: Mapping[str, float] = MappingProxyType({})
@@ -186,7 +198,7 @@ class IntentIndex:
         score = evidence + min(filled.strength, 0.9) + 0.5 * coverage + lean
         if total and stray < 0.35 and not filled.missing:
             score += 0.15
-        score -= 0.55 * stray * min(1.0, total / 2) + 0.12 * len(filled.missing) + _looseness(filled)
+        score -= _STRAY * stray * min(1.0, total / 2) + 0.12 * len(filled.missing) + _looseness(filled)
         if not self._telling(weights, heard):
             score *= 0.5
         return Candidate(shape, filled, score * damping(words, shape, is_reader(shape)), evidence)

@@ -214,8 +214,8 @@ VERBS: Final = frozenset(
 
 PLAIN_VERBS: Final = VERBS - {
     stem(word)
-    for concept in ("remind", "undo", "reset", "calculate", "skip", "call", "wait", "release")
-    for word in _GROUPS[concept].split()
+    for concept in ("remind", "undo", "reset", "calculate", "skip", "call", "wait", "release", "buy")
+    for word in (*_GROUPS[concept].split(), "book", "schedule", "record", "paint", "focus", "visit")
 }
 """Verbs so common that they say little about which tool is meant."""
 

@@ -16,6 +16,7 @@ from parley.engines.local.intent.lexicon import (
     QUESTION_WORDS,
     VERBS,
 )
+from parley.engines.local.intent.phrases import leading_verb
 from parley.engines.local.intent.schema import ToolShape
 from parley.engines.local.intent.words import Word, stem, word_set
 
@@ -30,6 +31,7 @@ _SUBJECTS: Final = word_set(
     "these those you you're your"
 )
 _WISHES: Final = word_set("want wanna need wish like should must needs wants let'd i'd we'd gotta")
+_OUGHT: Final = word_set("should must needs")
 _YOU: Final = word_set("you your yours you're yourself")
 _TO_BE: Final = word_set("is are was were am do does did has have had")
 _PAST: Final = word_set("was were had went made said saw did got came took bought ate thought felt knew")
@@ -59,7 +61,8 @@ def damping(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float:
 
 def _agreement(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float:
     """Factor for a sentence's first verb beside the tool's: `make` does not ask for a tool that reads."""
-    said = next((word.stem for word in words if word.stem in VERBS), None)
+    at = leading_verb(words)
+    said = words[at].stem if at is not None and words[at].stem in VERBS else None
     wanted = next((one for one in shape.stems if one in VERBS), None)
     if said is None or (wanted is None and not reader):
         return 1.0
@@ -85,11 +88,12 @@ def _mood(norms: list[str], reader: bool) -> float:
         return 1.0 if reader or first == "how's" or "about" in rest[:1] else 0.55
     if first in _TO_BE:
         return 0.45 if rest[:1] == ["you"] else 0.9 if reader else 0.1
+    ought = 0.6 if reader and _OUGHT & set(norms) else 1.0
     if first in _SUBJECTS:
-        return _statement(norms)
+        return _statement(norms) * ought
     if set(norms[1:4]) & _PAST and first not in {word for word in norms if word in VERBS}:
         return 0.5
-    return 1.0
+    return ought
 
 
 def _statement(norms: list[str]) -> float:

@@ -280,12 +280,10 @@ def _trim(words: tuple[Word, ...], start: int, end: int, own: OwnWords, *, intro
     inner = [at for at in range(start, end) if words[at].norm not in FUNCTION_WORDS and at not in own.named]
     if not inner:
         return None
-    first = last = 0
-    if not introduced:
-        front = [at for at in inner if at not in own.described and at not in own.akin]
-        back = [at for at in inner if at not in own.described]
-        first, last = (front[0], back[-1]) if front else (0, 0)
-    return (first, last + 1) if last else (inner[0], inner[-1] + 1)
+    front = [at for at in inner if at not in own.described and at not in own.akin]
+    if introduced or not front:
+        return inner[0], inner[-1] + 1
+    return front[0], [at for at in inner if at not in own.described][-1] + 1
 
 
 def _fill_only(filling: Filling, parameter: Parameter, segments: list[Segment]) -> None:
