@@ -57,6 +57,12 @@ def test_blocked_sound_starts_with_a_click(refusals: dict[str, Any]) -> None:
     assert refusals["sound-blocked"]["recovered"] == "by a click"
 
 
+def test_where_no_sound_is_allowed_answers_are_asked_for_in_writing(refusals: dict[str, Any]) -> None:
+    if "insecure-origin" not in refusals:
+        pytest.skip("this machine has no address but loopback")
+    assert refusals["insecure-origin"]["recovered"] == "text"
+
+
 def test_without_a_microphone_one_may_type(refusals: dict[str, Any]) -> None:
     assert refusals["microphone-denied"]["recovered"] == "by keyboard"
 

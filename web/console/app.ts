@@ -212,9 +212,9 @@ export class ParleyConsole extends LitElement {
   }
 
   #state(config: PageConfig, talked: boolean): TemplateResult {
-    const { phase, userSpeaking, muted, microphone, ending } = this.snapshot;
+    const { phase, userSpeaking, muted, microphone, aloud, ending } = this.snapshot;
     if (phase === "idle") return this.#idle(config, talked);
-    const words = stateWords(phase, { userSpeaking, muted, keyboard: microphone === "off", ending });
+    const words = stateWords(phase, { userSpeaking, muted, keyboard: microphone === "off", aloud, ending });
     return html`<div class="state">
       <p class="title" role="status">${words.title}</p>
       <p class="hint">${words.hint}</p>

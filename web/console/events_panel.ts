@@ -7,6 +7,8 @@ import { icons } from "./icons.js";
 import { base } from "./theme.js";
 
 const SHOWN = 300;
+/** The clipboard, like the microphone, is for secure origins only. */
+const CAN_COPY = window.isSecureContext;
 
 /** Fires `clear`. */
 export class EventsPanel extends LitElement {
@@ -145,9 +147,11 @@ export class EventsPanel extends LitElement {
         <button class="compact" aria-pressed=${this.paused ? "true" : "false"} @click=${() => this.#pause()}>
           ${this.paused ? "Resume" : "Pause"}
         </button>
-        <button class="compact" ?disabled=${matching.length === 0} @click=${() => void this.#copy(exported(matching), "all")}>
-          ${this.copied === "all" ? "Copied" : "Copy all"}
-        </button>
+        ${CAN_COPY
+          ? html`<button class="compact" ?disabled=${matching.length === 0} @click=${() => void this.#copy(exported(matching), "all")}>
+              ${this.copied === "all" ? "Copied" : "Copy all"}
+            </button>`
+          : nothing}
         <button class="compact" ?disabled=${matching.length === 0} @click=${() => this.#export(matching)}>Export</button>
         <button class="compact" ?disabled=${this.rows.length === 0} @click=${() => this.#clear()}>Clear</button>
         <label class="check small">
@@ -177,9 +181,11 @@ export class EventsPanel extends LitElement {
         </summary>
         <div class="inside">
           <pre>${JSON.stringify(row.event, null, 2)}</pre>
-          <button class="plain compact" aria-label=${`Copy ${row.type}`} @click=${() => void this.#copy(JSON.stringify(row.event, null, 2), String(row.id))}>
-            ${this.copied === String(row.id) ? "✓" : icons.copy}
-          </button>
+          ${CAN_COPY
+            ? html`<button class="plain compact" aria-label=${`Copy ${row.type}`} @click=${() => void this.#copy(JSON.stringify(row.event, null, 2), String(row.id))}>
+                ${this.copied === String(row.id) ? "✓" : icons.copy}
+              </button>`
+            : nothing}
         </div>
       </details>
     </li>`;

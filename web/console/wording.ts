@@ -14,7 +14,7 @@ export interface StateWords {
   readonly hint: string;
 }
 
-export function stateWords(phase: Phase, facts: { userSpeaking: boolean; muted: boolean; keyboard: boolean; ending: boolean }): StateWords {
+export function stateWords(phase: Phase, facts: { userSpeaking: boolean; muted: boolean; keyboard: boolean; aloud: boolean; ending: boolean }): StateWords {
   if (facts.ending && phase !== "idle" && phase !== "error") return { title: "Saying goodbye", hint: "The conversation closes after the last word." };
   switch (phase) {
     case "idle":
@@ -24,7 +24,7 @@ export function stateWords(phase: Phase, facts: { userSpeaking: boolean; muted: 
     case "connecting":
       return { title: "Connecting", hint: "" };
     case "listening":
-      if (facts.keyboard) return { title: "Type to talk", hint: "Answers are spoken and written." };
+      if (facts.keyboard) return { title: "Type to talk", hint: facts.aloud ? "Answers are spoken and written." : "Answers are written: this address allows no sound." };
       if (facts.muted) return { title: "Microphone muted", hint: "Unmute to speak, or type." };
       return facts.userSpeaking ? { title: "Hearing you", hint: "" } : { title: "Listening", hint: "Speak whenever you like." };
     case "thinking":

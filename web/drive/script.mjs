@@ -68,6 +68,7 @@ export class ScriptedServer {
   #count = 0;
   #opened = false;
   #previous = null;
+  #awaited = [];
   session = { type: "realtime", object: "realtime.session", id: "sess_scripted", model: "parley-demo", instructions: "", expires_at: 0,
     audio: { input: { turn_detection: TURN_DETECTION }, output: { voice: "hibari" } } };
 
@@ -83,7 +84,14 @@ export class ScriptedServer {
     this.#ws.close({ code, reason });
   }
 
+  /** Resolves when the page next sends an event of that type. */
+  heard(type) {
+    return new Promise((resolve) => this.#awaited.push({ type, resolve }));
+  }
+
   hear(event, onOpen) {
+    for (const one of this.#awaited.filter(({ type }) => type === event.type)) one.resolve(event);
+    this.#awaited = this.#awaited.filter(({ type }) => type !== event.type);
     if (event.type !== "session.update") return;
     this.send({ type: "session.updated", session: this.session });
     if (!this.#opened) onOpen(this);

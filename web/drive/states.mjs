@@ -13,26 +13,42 @@ const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-cor
 
 const GREETING = "Hello! I am Parley. What would you like to do?";
 const ANSWER = "The orb is purple now. Shall I try another colour, or tell you what time it is where you are?";
+const PATIENCE_MS = 30_000;
+/** The orb eases into a state. */
+const SETTLE_MS = 600;
 const TIMELINE = { committed_ms: 512, transcript_ms: 598, first_token_ms: 601, first_audio_ms: 684, first_sent_ms: 687 };
 
-/** A conversation under way: greeting heard, a spoken wish, a call. */
-function begun(server) {
+/** The greeting, heard to its end. */
+async function greeted({ page, server }) {
   server.begin("resp_0", "item_a0");
   server.speak("resp_0", "item_a0", GREETING, { msPerChar: 8 });
   server.finish("resp_0", "item_a0", GREETING, { timeline: { first_token_ms: 40, first_audio_ms: 96, first_sent_ms: 97 } });
+  await phase(page, "listening");
 }
-const after = (ms, act) => void setTimeout(act, ms);
-const BEGUN_MS = 900;
 
-function asked(server) {
+/** A spoken wish, granted by a function. */
+async function asked({ page, server }) {
   server.userSays("item_u1", "Could you paint the orb purple, please?", "item_a0");
+  const answered = server.heard("response.create");
   server.call("resp_1", "item_c1", "set_orb_color", { color: "purple" }, "item_u1");
+  await answered;
+  await phase(page, "thinking");
 }
-function answering(server) {
+
+/** The answer about it, well under way. */
+async function answering({ page, server }) {
   server.begin("resp_2", "item_a2", "item_c1");
-  server.speak("resp_2", "item_a2", ANSWER, { msPerChar: 90 });
+  server.speak("resp_2", "item_a2", ANSWER, { msPerChar: 140 });
   server.finish("resp_2", "item_a2", ANSWER, { timeline: TIMELINE });
+  await phase(page, "speaking");
+  await page.waitForTimeout(1800);
 }
+
+const phase = (page, name) => page.locator(`[data-phase="${name}"]`).waitFor({ timeout: PATIENCE_MS });
+const all = (...acts) => async (scene) => {
+  for (const act of acts) await act(scene);
+};
+const error = (code, message) => ({ type: "error", error: { type: "server_error", code, message, param: null, event_id: null } });
 
 /** Replace `getUserMedia`: a DOMException's name, or "pending" for a question nobody answers. */
 const microphone = (what) => (page) =>
@@ -41,33 +57,78 @@ const microphone = (what) => (page) =>
       name === "pending" ? new Promise(() => undefined) : Promise.reject(new DOMException("Said by the browser.", name));
   }, what);
 
-/** name → how to get there. `phase` is what the stage must say; `text` must be on the screen. */
+/**
+ * name → how to get there. `live` acts once the session is open, for the states that talk; `start: false` does not press
+ * Start. `then` comes last. `phase` is what the stage must say; `text` must be on the screen.
+ */
 const STATES = {
   idle: { start: false, phase: "idle", text: "Start talking" },
+  loading: { config: { state: "warming" }, start: false, phase: "idle", text: "models are loading" },
   permission: { before: microphone("pending"), phase: "permission", text: "Allow the microphone" },
   connecting: { before: (page) => page.route("**/ui/secret", () => undefined), phase: "connecting", text: "Connecting" },
-  listening: { onOpen: (s) => begun(s), phase: "listening", text: "Listening", wait: 1200 },
-  thinking: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => { s.userSays("item_u1", "What can you do?", "item_a0"); s.send({ type: "response.created", response: { id: "resp_9", status: "in_progress", output: [] } }); })), phase: "thinking", text: "Thinking", wait: 2000 },
-  speaking: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s))), phase: "speaking", text: "Speaking", wait: 4200 },
-  interrupted: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s)), after(BEGUN_MS + 3600, () => s.send({ type: "input_audio_buffer.speech_started", audio_start_ms: 9000, item_id: "item_u3" }))), phase: "interrupted", text: "Interrupted", wait: 5200 },
-  over: { onOpen: (s) => begun(s), then: (page) => page.getByRole("button", { name: "End", exact: true }).click(), phase: "idle", text: "Conversation over", wait: 1200 },
-  notice: { onOpen: (s) => (begun(s), after(BEGUN_MS, () => s.send({ type: "error", error: { type: "server_error", code: "engine_failed", message: "The language model did not answer. Check that it runs at the address given with --llm.", param: null, event_id: null } }))), phase: "listening", text: "did not answer", wait: 1500 },
-  "panel-tools": { onOpen: begun, view: "tools", then: (page) => page.getByRole("button", { name: "Add a function" }).click(), text: "JSON Schema", wait: 900 },
-  "panel-events": { onOpen: (s) => (begun(s), after(300, () => asked(s))), view: "events", then: (page) => page.locator("events-panel summary").nth(2).click(), text: "session.updated", wait: 1500 },
-  "panel-timing": { onOpen: (s) => (begun(s), after(BEGUN_MS, () => asked(s)), after(BEGUN_MS + 400, () => answering(s))), view: "timing", text: "First sound sent", wait: 2500 },
-  "panel-engines": { start: false, view: "engines", text: "moonshine-tiny-en" },
+  listening: { live: greeted, phase: "listening", text: "Listening" },
+  thinking: { live: all(greeted, asked), phase: "thinking", text: "Thinking" },
+  speaking: { live: all(greeted, asked, answering), phase: "speaking", text: "Speaking" },
+  interrupted: {
+    live: all(greeted, asked, answering, ({ server }) => server.send({ type: "input_audio_buffer.speech_started", audio_start_ms: 9000, item_id: "item_u3" })),
+    phase: "interrupted",
+    text: "Interrupted",
+  },
+  over: { live: greeted, then: (page) => page.getByRole("button", { name: "End", exact: true }).click(), phase: "idle", text: "Conversation over" },
+  notice: {
+    live: all(greeted, ({ server }) => server.send(error("engine_failed", "The language model did not answer. Check that it runs at the address given with --llm."))),
+    phase: "listening",
+    text: "did not answer",
+  },
   "panel-session": { start: false, view: "session", text: "Instructions" },
+  "panel-tools": { live: greeted, view: "tools", then: (page) => page.getByRole("button", { name: "Add a function" }).click(), text: "JSON Schema" },
+  "panel-events": { live: all(greeted, asked), view: "events", then: (page) => page.locator("events-panel summary").nth(2).click(), text: "session.updated" },
+  "panel-timing": { live: all(greeted, asked, answering), view: "timing", text: "First sound sent" },
+  "panel-engines": { start: false, view: "engines", text: "moonshine-tiny-en" },
   "sign-in": { config: { auth_required: true }, start: false, text: "Server key" },
-  "sign-in-refused": { config: { auth_required: true }, start: false, then: async (page) => { await page.getByLabel("Server key").fill("wrong"); await page.getByRole("button", { name: "Sign in" }).click(); }, text: "not one of this server's keys" },
+  "sign-in-refused": {
+    config: { auth_required: true },
+    start: false,
+    then: async (page) => {
+      await page.getByLabel("Server key").fill("wrong");
+      await page.getByRole("button", { name: "Sign in" }).click();
+    },
+    text: "not one of this server's keys",
+  },
   "error-microphone-denied": { before: microphone("NotAllowedError"), phase: "error", text: "The microphone is blocked" },
   "error-microphone-missing": { before: microphone("NotFoundError"), phase: "error", text: "No microphone found" },
   "error-microphone-busy": { before: microphone("NotReadableError"), phase: "error", text: "in use" },
-  "error-insecure-origin": { before: (page) => page.addInitScript(() => Object.defineProperty(window, "isSecureContext", { value: false })), phase: "error", text: "cannot use a microphone" },
-  "error-sound-blocked": { before: (page) => page.addInitScript(() => { AudioContext.prototype.resume = () => new Promise(() => undefined); Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" }); }), phase: "error", text: "Turn on sound", wait: 1500 },
-  "error-server-gone": { onOpen: (s) => after(300, () => s.close(1011, "")), phase: "error", text: "does not answer", wait: 800 },
-  "error-session-expired": { onOpen: (s) => after(300, () => { s.send({ type: "error", error: { type: "invalid_request_error", code: "session_expired", message: "Your session hit the maximum duration of 60 minutes.", param: null, event_id: null } }); s.close(1001, "Your session hit the maximum duration of 60 minutes."); }), phase: "error", text: "Time is up", wait: 800 },
-  "error-server-starting": { onOpen: (s) => after(300, () => { s.send({ type: "error", error: { type: "server_error", code: "server_starting", message: "The models are being loaded. Try again in a moment.", param: null, event_id: null } }); s.close(1013, "server_error.server_starting"); }), phase: "error", text: "still starting", wait: 800 },
-  loading: { config: { state: "warming" }, start: false, phase: "idle", text: "models are loading" },
+  "error-insecure-origin": {
+    before: (page) => page.addInitScript(() => Object.defineProperty(window, "isSecureContext", { value: false })),
+    phase: "error",
+    text: "cannot use a microphone",
+  },
+  "error-sound-blocked": {
+    before: (page) =>
+      page.addInitScript(() => {
+        AudioContext.prototype.resume = () => new Promise(() => undefined);
+        Object.defineProperty(AudioContext.prototype, "state", { get: () => "suspended" });
+      }),
+    phase: "error",
+    text: "Turn on sound",
+  },
+  "error-server-gone": { live: ({ server }) => server.close(1011, ""), phase: "error", text: "does not answer" },
+  "error-server-starting": {
+    live: ({ server }) => {
+      server.send(error("server_starting", "The models are being loaded. Try again in a moment."));
+      server.close(1013, "server_error.server_starting");
+    },
+    phase: "error",
+    text: "still starting",
+  },
+  "error-session-expired": {
+    live: ({ server }) => {
+      server.send(error("session_expired", "Your session hit the maximum duration of 60 minutes."));
+      server.close(1001, "Your session hit the maximum duration of 60 minutes.");
+    },
+    phase: "error",
+    text: "Time is up",
+  },
   "error-at-capacity": { secretStatus: 503, phase: "error", text: "The server is full" },
   "error-no-server": { before: (page) => page.route("**/ui/config", (route) => route.abort()), start: false, text: "does not answer" },
 };
@@ -107,6 +168,13 @@ async function unreachable(page) {
   return page.evaluate(() => window.__controls.filter((control) => !window.__reached.has(control)).map((control) => control.outerHTML.slice(0, 120)));
 }
 
+/** A promise and the function that settles it. */
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
 async function look(browser, name, state, shape, pages) {
   const context = await browser.newContext({ viewport: { width: shape.width, height: shape.height }, colorScheme: shape.scheme, permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
@@ -115,19 +183,22 @@ async function look(browser, name, state, shape, pages) {
   page.on("console", (message) => {
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) problems.push(`console: ${message.text()}`);
   });
-  await script(page, { config: state.config, onOpen: state.onOpen, secretStatus: state.secretStatus });
+  const opened = withResolvers();
+  await script(page, { config: state.config, onOpen: opened.resolve, secretStatus: state.secretStatus });
   await state.before?.(page);
   await page.goto(pages.origin);
   if (state.start !== false) await page.getByRole("button", { name: "Start talking" }).click();
+  if (state.live) await state.live({ page, server: await opened.promise });
+  if (state.phase && !state.then) await phase(page, state.phase);
   if (state.view) await page.locator(`#tab-${state.view}`).click();
-  await page.waitForTimeout(state.wait ?? 500);
   await state.then?.(page);
-  if (state.text) await page.getByText(state.text, { exact: false }).locator("visible=true").first().waitFor({ timeout: 5000 });
-  if (state.phase) await page.locator(`[data-phase="${state.phase}"]`).waitFor({ timeout: 5000 });
+  if (state.phase) await phase(page, state.phase);
+  await page.getByText(state.text, { exact: false }).locator("visible=true").first().waitFor({ timeout: PATIENCE_MS });
+  await page.waitForTimeout(SETTLE_MS);
   await page.evaluate(() => document.fonts.ready);
   const picture = `${name}-${shape.width}-${shape.scheme}.png`;
   await page.screenshot({ path: join(out, picture) });
-  const phase = await page.evaluate(() => document.querySelector("parley-console").shadowRoot.querySelector("[data-phase]")?.dataset.phase ?? null);
+  const seen = await page.evaluate(() => document.querySelector("parley-console").shadowRoot.querySelector("[data-phase]")?.dataset.phase ?? null);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   const clipped = await page.evaluate(() => {
     const wide = [];
@@ -149,7 +220,7 @@ async function look(browser, name, state, shape, pages) {
   // Tabbing through moves the page on; so it comes last.
   const unreached = await unreachable(page);
   await context.close();
-  return { name, ...shape, picture, phase, overflow, clipped, violations, unreached, problems };
+  return { name, ...shape, picture, phase: seen, overflow, clipped, violations, unreached, problems };
 }
 
 await mkdir(out, { recursive: true });

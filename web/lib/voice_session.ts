@@ -46,6 +46,8 @@ export interface Snapshot {
   readonly userSpeaking: boolean;
   readonly muted: boolean;
   readonly microphone: "on" | "off";
+  /** Answers are spoken; where the browser gives an address no audio thread, they are written. */
+  readonly aloud: boolean;
   readonly notice: Notice | undefined;
   /** The conversation is closing after its last words. */
   readonly ending: boolean;
@@ -93,6 +95,7 @@ export class VoiceSession {
   #endingTimer: ReturnType<typeof setTimeout> | undefined;
   #ending: "no" | "asked" | "draining" = "no";
   #muted = false;
+  #aloud = true;
   #notice: Notice | undefined;
   #scheduled = false;
 
@@ -123,6 +126,7 @@ export class VoiceSession {
       userSpeaking: this.#userSpeaking,
       muted: this.#muted,
       microphone: this.#microphone ? "on" : "off",
+      aloud: this.#aloud,
       notice: this.#notice,
       ending: this.#ending !== "no",
     };
@@ -221,7 +225,9 @@ export class VoiceSession {
       }
     }
     this.#enter("connecting");
-    await resumed(context);
+    // Audio worklets exist on secure origins only, like microphones.
+    this.#aloud = window.isSecureContext;
+    if (this.#aloud) await resumed(context);
     if (stream) {
       const started = await Microphone.start(context, stream, {
         chunk: (pcm) => this.#speak(run, pcm),
@@ -230,19 +236,25 @@ export class VoiceSession {
       if (run !== this.#run) return started.stop();
       this.#microphone = started;
     }
-    const player = await Player.start(context, {
-      started: (itemId) => this.#sounds(itemId),
-      progress: (itemId, playedMs) => this.#conversation.played(itemId, playedMs) && this.#changed(),
-      ended: (itemId) => this.#conversation.playedOut(itemId) && this.#changed(),
-      drained: () => this.#drained(),
-    });
-    if (run !== this.#run) return player.stop();
-    this.#player = player;
+    if (this.#aloud) {
+      const player = await this.#startPlayer(context);
+      if (run !== this.#run) return player.stop();
+      this.#player = player;
+    }
     const transport = await this.#parts.connect();
     if (run !== this.#run) return;
     const client = new RealtimeClient(transport, this.#listener(run));
     this.#client = client;
     await client.open();
+  }
+
+  #startPlayer(context: AudioContext): Promise<Player> {
+    return Player.start(context, {
+      started: (itemId) => this.#sounds(itemId),
+      progress: (itemId, playedMs) => this.#conversation.played(itemId, playedMs) && this.#changed(),
+      ended: (itemId) => this.#conversation.playedOut(itemId) && this.#changed(),
+      drained: () => this.#drained(),
+    });
   }
 
   #listener(run: number): RealtimeListener {
@@ -310,7 +322,7 @@ export class VoiceSession {
       instructions: settings.instructions,
       tools: this.#parts.tools.definitions(),
       tool_choice: "auto",
-      output_modalities: ["audio"],
+      output_modalities: this.#aloud ? ["audio"] : ["text"],
       audio: {
         input: { format, transcription: { model: "default" }, turn_detection: settings.turnDetection },
         output: { format, voice: settings.voice },

@@ -62,9 +62,10 @@ test("numbers read well", () => {
 });
 
 test("what the state line says depends on who may speak", () => {
-  const facts = { userSpeaking: false, muted: false, keyboard: false, ending: false };
+  const facts = { userSpeaking: false, muted: false, keyboard: false, aloud: true, ending: false };
   assert.equal(stateWords("listening", facts).title, "Listening");
   assert.equal(stateWords("listening", { ...facts, userSpeaking: true }).title, "Hearing you");
   assert.equal(stateWords("listening", { ...facts, muted: true }).title, "Microphone muted");
+  assert.match(stateWords("listening", { ...facts, keyboard: true, aloud: false }).hint, /no sound/);
   assert.equal(stateWords("speaking", { ...facts, ending: true }).title, "Saying goodbye");
 });
