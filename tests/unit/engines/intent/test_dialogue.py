@@ -35,6 +35,16 @@ def test_two_missing_arguments_take_two_questions() -> None:
     assert talk.user("thirty").calls == [("set_brightness", {"room": "kitchen", "percent": 30})]
 
 
+def test_a_message_given_as_an_answer_is_kept_whole() -> None:
+    talk = Talk(TOOL_SETS["crm"])
+    assert talk.user("Send a message.").text == "Who should the recipient be?"
+    assert talk.user("Bob.").text == "What should the message be?"
+    assert talk.user("I am running late").calls == [
+        ("send_message", {"recipient": "Bob", "message": "I am running late"})
+    ]
+    assert talk.output('{"recipient": "Bob", "status": "sent"}').text.startswith("Done. I sent the message, with")
+
+
 def test_an_interrupted_question_is_still_open() -> None:
     tools = TOOL_SETS["weather"]
     result = answer(context(said("what is the weather"), heard("Which city"), said("Lisbon"), tools=tools))

@@ -137,10 +137,13 @@ def _speak_object(value: Mapping[str, Any], name: str, arguments: Mapping[str, A
     plain = _plain_part(facts)
     if plain is not None:
         return _speak_any(plain, name, arguments, about)
-    asked = {key: part for key, part in facts.items() if {stem(word) for word in name_words(key)} & set(about)}
+    reads = is_reader_name(name) or not name
+    asked = {
+        key: part for key, part in facts.items() if reads and {stem(word) for word in name_words(key)} & set(about)
+    }
     chosen = asked or {key: part for key, part in facts.items() if not set(name_words(key)) & _DULL} or facts
     lead = ""
-    if not is_reader_name(name) and not asked and name:
+    if not reads:
         given = {str(part).lower() for part in flat_arguments(arguments).values()}
         chosen = {key: part for key, part in chosen.items() if str(part).lower() not in given}
         lead = _done(name, arguments) + " "

@@ -7,17 +7,20 @@ Neighbours: `values` (choices, numbers, booleans), `phrases` (strings), `schema_
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from parley.engines.local.intent.filling import Filling, OwnWords
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS
-from parley.engines.local.intent.phrases import fill_lists, fill_strings, leading_verb
+from parley.engines.local.intent.phrases import fill_lists, fill_strings, leading_verb, leaning
 from parley.engines.local.intent.schema import Parameter, ToolShape
 from parley.engines.local.intent.spoken_numbers import SpokenNumber, find_numbers
 from parley.engines.local.intent.values import fill_booleans, fill_choices, fill_numbers, match_choices
-from parley.engines.local.intent.words import Word, resemblance
+from parley.engines.local.intent.words import Word, resemblance, word_set
 
 __all__ = ["Filled", "answer_slot", "fill"]
+
+
+_LEAD_INS: Final = word_set("uh um er oh well okay ok say saying says that please")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,12 @@ def answer_slot(
 ) -> Filled:
     """Fill from a sentence that answers the question about `parameter`; a bare answer is a full answer."""
     filled = fill(shape, text, words, given)
-    if parameter.path in filled.filled or parameter.kind != "string":
+    whole = parameter.kind == "string" and leaning(parameter) == "content" and not _mentions(words, parameter)
+    if (parameter.path in filled.filled and not whole) or parameter.kind != "string":
         return filled
     filling = Filling(shape, text, words, [], values=dict(given))
     start, end = 0, len(words)
-    while start < end and words[start].norm in FUNCTION_WORDS:
+    while start < end and words[start].norm in (_LEAD_INS if whole else FUNCTION_WORDS):
         start += 1
     while end > start and words[end - 1].norm in {"please", "thanks", "now"}:
         end -= 1
@@ -81,6 +85,10 @@ def answer_slot(
         start, end = 0, len(words)
     filling.put(parameter, filling.said(start, end), range(start, end), 0.3)
     return _settle(filling)
+
+
+def _mentions(words: tuple[Word, ...], parameter: Parameter) -> bool:
+    return any(word.stem in parameter.stems for word in words)
 
 
 def _own_words(shape: ToolShape, words: tuple[Word, ...]) -> OwnWords:

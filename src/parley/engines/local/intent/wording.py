@@ -132,6 +132,8 @@ def _ask_number(parameter: Parameter) -> str:
     unit = parameter_unit(parameter)
     if unit and unit in parameter.said:
         return f"How many {plural(unit, 2) if unit != 'percent' else 'percent'}?"
+    if "number" in parameter.said:
+        return f"What is {the(parameter.said)}?"
     low, high = parameter.minimum, parameter.maximum
     span = f", from {number_aloud(low)} to {number_aloud(high)}" if low is not None and high is not None else ""
     return f"What number should {the(parameter.said)} be{span}?"
