@@ -21,7 +21,7 @@ def test_the_document_exists(name: str) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_paths_in_backticks_exist(path: Path) -> None:
-    text = open(str(path), encoding="utf-8").read()  # noqa: SIM115
+    text = path.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:src|rust|web|tests|tools|docs|benchmarks|examples|requirements)/[\w./*-]+)`", text):
         assert list(ROOT.glob(name.rstrip("/"))), f"{path} names {name}"
 
