@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import subprocess
-import tempfile
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from spoken import BYTES_PER_MS, FLITE_VOICES, say
 
-from parley.audio import RATE_HZ, Resampler
 from parley.engines.base import EngineSet
 from parley.protocol.realtime.ids import counting_ids
 from parley.protocol.realtime.server_events import ResponseTimeline
@@ -28,24 +24,10 @@ from parley.testing import VirtualClock, engine_set
 
 Event = dict[str, Any]
 
-BYTES_PER_MS = 48
 
-
-@cache
 def utterance(text: str = "the quick brown fox jumps over the lazy dog") -> bytes:
-    """Real speech that voice activity detection hears: flite's slt, PCM16 24 kHz."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "speech.wav"
-        subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", str(path)], check=True, capture_output=True)
-        with wave.open(str(path)) as file:
-            rate, pcm = file.getframerate(), file.readframes(file.getnframes())
-    resampler = Resampler(rate, RATE_HZ)
-    return resampler.push(pcm) + resampler.flush()
-
-
-def silence(ms: int) -> bytes:
-    """Nothing, for so long."""
-    return bytes(ms * BYTES_PER_MS)
+    """Real speech that voice activity detection hears."""
+    return say(text, FLITE_VOICES[0])
 
 
 class CountedMetrics:

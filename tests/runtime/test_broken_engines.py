@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from event_order import order_faults
-from runtime_kit import Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import silence
 
 from parley.engines.base import Capabilities, EngineError, EngineInfo, Transcript
 from parley.protocol.realtime.generation import AudioDelta, Chunk, Done, Failed, GenerationContext, TextDelta

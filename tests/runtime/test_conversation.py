@@ -7,7 +7,8 @@ import base64
 
 import pytest
 from event_order import order_faults
-from runtime_kit import BYTES_PER_MS, Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import BYTES_PER_MS, silence
 
 from parley.audio import RATE_HZ, Resampler, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from parley.runtime.limits import Limits

@@ -7,7 +7,8 @@ import gc
 import weakref
 
 import pytest
-from runtime_kit import Client, CountedMetrics, silence, supervised, utterance
+from runtime_kit import Client, CountedMetrics, supervised, utterance
+from spoken import silence
 
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.runtime.runner import SessionRunner

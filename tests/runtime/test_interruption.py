@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from event_order import order_faults
-from runtime_kit import Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import silence
 
 from parley.testing import FakeChatModel, FakeRecognizer, FakeSynthesizer, engine_set, say
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 
-from runtime_kit import BYTES_PER_MS, Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import BYTES_PER_MS, silence
 
 from parley.protocol.realtime.ids import LaneId
 from parley.protocol.realtime.session_config import SessionConfig

@@ -11,7 +11,8 @@ from typing import Any
 from event_order import order_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runtime_kit import Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import silence
 
 from parley.engines.base import EngineError, EngineSet
 from parley.protocol.realtime.recording import replay

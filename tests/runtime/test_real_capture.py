@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from runtime_kit import Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import silence
 
 from parley.observe.recorder import Recorder
 from parley.protocol.realtime.inputs import ClientEventReceived, LaneAdvanced

@@ -52,8 +52,8 @@ async def test_slow_reader_is_closed_and_its_neighbour_unharmed(limits: Limits, 
 
 
 async def test_a_slow_line_gets_a_long_answer_from_a_fast_engine() -> None:
-    """Five minutes of speech made in no time, over a line that carries speech twice as fast as it plays."""
-    chat = FakeChatModel([say("This is a long answer. " * 260)])
+    """Minutes of speech made in no time, over a line that carries speech twice as fast as it plays."""
+    chat = FakeChatModel([say("This is a long answer. " * 140)])
     limits = Limits()
     async with supervised(engine_set(chat=chat), limits=limits) as supervisor:
         handle = await supervisor.open(SessionConfig())
@@ -71,7 +71,7 @@ async def test_a_slow_line_gets_a_long_answer_from_a_fast_engine() -> None:
             await asyncio.sleep(len(frame) / 128_000)
         assert done is not None
         assert done["status"] == "completed"
-        assert audio_bytes > 280 * 48_000
+        assert audio_bytes > 150 * 48_000
         assert most_waiting < limits.outbox_calm_bytes + 300_000
         line.detach()
 

@@ -7,7 +7,8 @@ import logging
 from typing import Any
 
 import pytest
-from runtime_kit import Client, CountedMetrics, silence, supervised, utterance
+from runtime_kit import Client, CountedMetrics, supervised, utterance
+from spoken import silence
 
 from parley.protocol.realtime.ids import ItemId, ResponseId
 from parley.protocol.realtime.inputs import ClientEventReceived, PlayoutDrained, PlayoutFlushed, PlayoutStarted, Tick

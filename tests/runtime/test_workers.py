@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from runtime_kit import BYTES_PER_MS, Client, silence, supervised, utterance
+from runtime_kit import Client, supervised, utterance
+from spoken import BYTES_PER_MS, silence
 
 from parley.engines.base import Transcript
 from parley.protocol.realtime.generation import Chunk, TextDelta
