@@ -7,24 +7,17 @@ event of every conversation goes through the SDK's closed validators, and every 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from event_order import order_faults
 from openai import AsyncOpenAI, AuthenticationError, OpenAI
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
-from openai.types.realtime import RealtimeServerEvent
-from pydantic import TypeAdapter
+from sdk_talk import talking
 from served import Served, parley_serve
 from spoken import heard, say, silence, words
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180)]
 
-VALIDATOR: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 TOOL = {
     "type": "function",
     "name": "get_weather",
@@ -41,56 +34,6 @@ TOOL = {
 def server() -> Iterator[Served]:
     with parley_serve() as served:
         yield served
-
-
-class Talk:
-    """One SDK connection with everything it has received."""
-
-    def __init__(self, connection: AsyncRealtimeConnection) -> None:
-        self.connection = connection
-        self.events: list[dict[str, Any]] = []
-
-    async def next(self) -> dict[str, Any]:
-        raw = await asyncio.wait_for(self.connection.recv_bytes(), 60)
-        VALIDATOR.validate_json(raw)
-        event: dict[str, Any] = json.loads(raw)
-        assert event["type"] != "error", event
-        self.events.append(event)
-        return event
-
-    async def until(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        while True:
-            event = await self.next()
-            if event["type"] == kind and matches(event):
-                return event
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events if event["type"] == kind]
-
-    async def speak(self, pcm: bytes) -> None:
-        """Append in pieces of 100 ms, as fast as the server takes them."""
-        for start in range(0, len(pcm), 4800):
-            await self.connection.input_audio_buffer.append(audio=base64.b64encode(pcm[start : start + 4800]).decode())
-
-    def audio(self, response_id: str) -> bytes:
-        return b"".join(
-            base64.b64decode(event["delta"])
-            for event in self.of("response.output_audio.delta")
-            if event["response_id"] == response_id
-        )
-
-
-@asynccontextmanager
-async def talking(server: Served, session: dict[str, Any] | None = None, key: str = "none") -> AsyncIterator[Talk]:
-    client = AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1")
-    async with client, client.realtime.connect(model="gpt-realtime") as connection:
-        talk = Talk(connection)
-        await talk.until("session.created")
-        if session is not None:
-            await connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
-            await talk.until("session.updated")
-        yield talk
-        assert order_faults(talk.events) == []
 
 
 async def test_a_written_turn_is_answered_in_writing(server: Served) -> None:

@@ -1,6 +1,6 @@
 """Speech for tests, made and understood for real: three voices, noise, and a recogniser that reads what came back.
 
-Everything is PCM16 mono 24 kHz. Phrases are made once per process.
+Everything is PCM16 mono 24 kHz. Phrases are made once per process, by engines that are loaded once per process.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 HIBARI = "hibari"
 FLITE_VOICES = ("slt", "rms")
+BYTES_PER_MS = 2 * RATE_HZ // 1000
 
 
 def models_dir() -> Path:
@@ -42,13 +43,19 @@ def say(text: str, voice: str = HIBARI) -> bytes:
     return _hibari(text) if voice == HIBARI else _flite(text, voice)
 
 
+@cache
+def _synthesizer() -> HibariSynthesizer:
+    return HibariSynthesizer()
+
+
+@cache
+def _recognizer() -> MoonshineRecognizer:
+    return MoonshineRecognizer(models_dir())
+
+
 def _hibari(text: str) -> bytes:
     async def speak() -> bytes:
-        engine = HibariSynthesizer()
-        try:
-            return b"".join([chunk.pcm async for chunk in engine.speak(text, voice="", speed=1.0)])
-        finally:
-            await engine.aclose()
+        return b"".join([chunk.pcm async for chunk in _synthesizer().speak(text, voice="", speed=1.0)])
 
     return _run(speak())
 
@@ -71,7 +78,20 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def silence(duration_ms: int) -> bytes:
     """Nothing, for so long."""
-    return bytes(duration_ms * RATE_HZ // 1000 * 2)
+    return bytes(duration_ms * BYTES_PER_MS)
+
+
+def duration_ms(pcm: bytes) -> int:
+    """How long a sound lasts."""
+    return len(pcm) // BYTES_PER_MS
+
+
+def edges(pcm: bytes) -> tuple[int, int]:
+    """Where clean speech begins and ends, in ms, by its energy."""
+    samples = np.frombuffer(pcm, np.int16).astype(np.float64)
+    energy = np.sqrt(np.mean(samples[: len(samples) // 240 * 240].reshape(-1, 240) ** 2, axis=1))
+    loud = np.flatnonzero(energy > 0.05 * energy.max())
+    return int(loud[0]) * 10, (int(loud[-1]) + 1) * 10
 
 
 def noisy(pcm: bytes, snr_db: float, seed: int = 1) -> bytes:
@@ -87,13 +107,9 @@ def heard(pcm: bytes) -> str:
     """Read speech with the recogniser: what a listener would write down."""
 
     async def read() -> str:
-        engine = MoonshineRecognizer(models_dir())
-        try:
-            recognition = engine.open(RecognitionOptions())
-            recognition.feed(pcm)
-            return (await recognition.finish()).text
-        finally:
-            await engine.aclose()
+        recognition = _recognizer().open(RecognitionOptions())
+        recognition.feed(pcm)
+        return (await recognition.finish()).text
 
     return _run(read())
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import pytest
 from speech_engines import SENTENCES
-from spoken import _flite, models_dir
+from spoken import models_dir, say
 
 from parley.engines.base import ChatModel, Recognizer, Synthesizer
 from parley.engines.local.hibari_tts import HibariSynthesizer
@@ -64,7 +64,7 @@ class TestMoonshine(RecognizerContract):
     hears = SENTENCES[1]
 
     def speech(self) -> bytes:
-        return _flite(SENTENCES[1], "rms")
+        return say(SENTENCES[1], "rms")
 
     @pytest.fixture
     async def engine(self, moonshine: Kept[MoonshineRecognizer]) -> Recognizer:

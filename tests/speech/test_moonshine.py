@@ -10,7 +10,7 @@ from threading import Event
 import numpy as np
 import pytest
 from speech_engines import SENTENCES, SHORT_ANSWERS, opened, pieces, read, spoken
-from spoken import _flite, models_dir, noisy, silence, word_error_rate, words
+from spoken import models_dir, noisy, say, silence, word_error_rate, words
 
 from parley.audio import RATE_HZ
 from parley.engines.base import Recognition
@@ -52,7 +52,7 @@ async def test_noise_at_10_db_changes_no_word(
 async def test_foreign_voices_stay_within_their_bound(
     voice: str, bound: float, recognizer: MoonshineRecognizer
 ) -> None:
-    texts = [(await read(recognizer, _flite(sentence, voice))).text for sentence in SENTENCES]
+    texts = [(await read(recognizer, say(sentence, voice))).text for sentence in SENTENCES]
     assert word_error_rate(" ".join(SENTENCES), " ".join(texts)) <= bound
 
 

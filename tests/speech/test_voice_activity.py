@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from spoken import FLITE_VOICES, HIBARI, noisy, say, silence
+from spoken import FLITE_VOICES, HIBARI, edges, noisy, say, silence
 
 from parley.audio import VoiceActivity
 
@@ -13,14 +12,6 @@ pytestmark = [pytest.mark.speech, pytest.mark.timeout(120)]
 SENTENCES = ("Turn the page blue please.", "Show me the third planet from the sun and its moons.", "Stop.")
 WINDOW_MS = 16
 LEAD_MS, TAIL_MS = 1_000, 1_500
-
-
-def edges(pcm: bytes) -> tuple[int, int]:
-    """Where clean speech begins and ends, in ms, by its energy."""
-    samples = np.frombuffer(pcm, np.int16).astype(np.float64)
-    energy = np.sqrt(np.mean(samples[: len(samples) // 240 * 240].reshape(-1, 240) ** 2, axis=1))
-    loud = np.flatnonzero(energy > 0.05 * energy.max())
-    return int(loud[0]) * 10, (int(loud[-1]) + 1) * 10
 
 
 def stretches(speech: list[float]) -> list[tuple[int, int]]:

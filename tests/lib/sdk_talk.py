@@ -1,0 +1,153 @@
+"""The unmodified OpenAI SDK as a client that talks, listens and plays.
+
+Every event goes through the SDK's closed validators as it comes, and every conversation through the order checker at
+its end. The player runs at the pace of sound, as a client's speaker does, so that "played" means what it means there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from event_order import order_faults
+from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+from served import Served
+from spoken import BYTES_PER_MS, duration_ms
+
+__all__ = ["Event", "Player", "Talk", "talking"]
+
+Event = dict[str, Any]
+
+VALIDATOR: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+WAIT_S = 60
+
+
+class Player:
+    """A client's speaker: plays what comes, one piece after another, in real time."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[str, float, bytes]] = []
+        """Item, when it begins to sound, and the sound."""
+        self._free_at = 0.0
+
+    def take(self, item_id: str, pcm: bytes) -> None:
+        """Play `pcm` after what plays already."""
+        begins = max(asyncio.get_running_loop().time(), self._free_at)
+        self._pieces.append((item_id, begins, pcm))
+        self._free_at = begins + len(pcm) / BYTES_PER_MS / 1000
+
+    def played(self, item_id: str) -> bytes:
+        """The sound of `item_id` that has left the speaker."""
+        now = asyncio.get_running_loop().time()
+        return b"".join(
+            pcm[: max(0, int((now - begins) * 1000)) * BYTES_PER_MS]
+            for item, begins, pcm in self._pieces
+            if item == item_id
+        )
+
+    async def until(self, item_id: str, ms: int) -> None:
+        """Wait until `ms` of `item_id` have been played."""
+        async with asyncio.timeout(WAIT_S):
+            while duration_ms(self.played(item_id)) < ms:
+                await asyncio.sleep(0.01)
+
+    def stop(self) -> None:
+        """Fall silent and forget what waits; what was played stays known."""
+        self._pieces = [(item, 0.0, self.played(item)) for item in dict.fromkeys(item for item, _, _ in self._pieces)]
+        self._free_at = 0.0
+
+
+class Talk:
+    """One SDK connection with everything it has received."""
+
+    def __init__(self, connection: AsyncRealtimeConnection) -> None:
+        self.connection = connection
+        self.events: list[Event] = []
+        self.player = Player()
+        self._read = 0
+        self._news = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Receive for ever."""
+        while True:
+            raw = await self.connection.recv_bytes()
+            VALIDATOR.validate_json(raw)
+            event: Event = json.loads(raw)
+            assert event["type"] != "error", event
+            if event["type"] == "response.output_audio.delta":
+                self.player.take(event["item_id"], base64.b64decode(event["delta"]))
+            self.events.append(event)
+            self._news.set()
+
+    async def next(self) -> Event:
+        """The next event that was not waited for before."""
+        async with asyncio.timeout(WAIT_S):
+            while self._read == len(self.events):
+                self._news.clear()
+                await self._news.wait()
+        self._read += 1
+        return self.events[self._read - 1]
+
+    async def until(self, kind: str, matches: Callable[[Event], bool] = lambda _: True) -> Event:
+        """The next event of `kind` that matches; what comes before it is skipped."""
+        while True:
+            event = await self.next()
+            if event["type"] == kind and matches(event):
+                return event
+
+    def of(self, kind: str) -> list[Event]:
+        """Every event of `kind` so far."""
+        return [event for event in self.events if event["type"] == kind]
+
+    async def speak(self, pcm: bytes, *, step_ms: int = 100) -> None:
+        """Append in pieces of `step_ms`, as fast as the server takes them."""
+        step = step_ms * BYTES_PER_MS
+        for start in range(0, len(pcm), step):
+            await self.connection.input_audio_buffer.append(audio=base64.b64encode(pcm[start : start + step]).decode())
+
+    async def ask(self) -> None:
+        """Ask for a response."""
+        await self.connection.response.create()
+
+    async def give(self, call: Event, result: object) -> None:
+        """Give a function call its result."""
+        output = result if isinstance(result, str) else json.dumps(result)
+        await self.connection.conversation.item.create(
+            item={"type": "function_call_output", "call_id": call["call_id"], "output": output}
+        )
+
+    async def truncate(self, item_id: str, played_ms: int) -> Event:
+        """Say how much of `item_id` was played, and wait for the confirmation."""
+        await self.connection.conversation.item.truncate(item_id=item_id, content_index=0, audio_end_ms=played_ms)
+        return await self.until("conversation.item.truncated")
+
+    def audio(self, response_id: str) -> bytes:
+        """All assistant audio of a response so far."""
+        return b"".join(
+            base64.b64decode(event["delta"])
+            for event in self.of("response.output_audio.delta")
+            if event["response_id"] == response_id
+        )
+
+
+@asynccontextmanager
+async def talking(server: Served, session: Event | None = None, key: str = "none") -> AsyncIterator[Talk]:
+    """Connect, configure, and hold the conversation of the block."""
+    client = AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1")
+    async with client, client.realtime.connect(model="gpt-realtime") as connection, asyncio.TaskGroup() as group:
+        talk = Talk(connection)
+        listening = group.create_task(talk.listen())
+        await talk.until("session.created")
+        if session is not None:
+            await connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
+            await talk.until("session.updated")
+        yield talk
+        listening.cancel()
+        assert order_faults(talk.events) == []
