@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from parley.engines.base import EngineError, EngineInfo, SpeechChunk, Synthesizer, WordTime
 from parley.engines.read_ahead import ReadAhead
 from parley.engines.segmenter import Segment
+from parley.engines.silence_trim import SilenceTrim
 from parley.engines.speech_text import Spoken, speakable
 from parley.engines.word_lists import DANGLING, DANGLING_ENGLISH
 from parley.protocol.realtime.generation import AudioDelta, TextSpan
@@ -25,7 +26,11 @@ __all__ = ["ClauseSpeech", "Pace", "named", "to_say"]
 
 _BYTES_PER_MS = 48
 _PIECE_BYTES = 200 * _BYTES_PER_MS
-_TAIL_BYTES = 100 * _BYTES_PER_MS
+_KEPT_BYTES = 100 * _BYTES_PER_MS
+"""Sound kept back until more comes, so that there is a last piece to put the rest of the characters on."""
+_KEPT_TIMED_BYTES = 10 * _BYTES_PER_MS
+"""The same for words that the synthesizer timed into the silence at the end, which is gone."""
+_LEAD_MS = 40
 
 
 class Pace:
@@ -96,42 +101,48 @@ class ClauseSpeech(ReadAhead[AudioDelta]):
 
     async def _pieces(self) -> AsyncGenerator[AudioDelta, None]:
         times_words: bool | None = True if self._synthesizer.capabilities.word_times else None
+        trim = SilenceTrim(lead_ms=_LEAD_MS, tail_ms=_pause_ms(self._spoken.text))
         held = b""
+        words: list[WordTime] = []
+        async for chunk in self._sound():
+            if times_words is None:
+                times_words = bool(chunk.words)
+            words += chunk.words
+            pcm = held + trim.push(chunk.pcm)
+            keep = min(_KEPT_TIMED_BYTES if times_words else _KEPT_BYTES, len(pcm) // 4 * 2)
+            pcm, held = pcm[: len(pcm) - keep], pcm[len(pcm) - keep :]
+            pieces = self._timed(pcm, words, trim, last=False) if times_words else self._apportioned(pcm, last=False)
+            for piece in pieces:
+                yield piece
+        held += trim.flush()
+        pieces = self._timed(held, words, trim, last=True) if times_words else self._apportioned(held, last=True)
+        for piece in pieces:
+            yield piece
+        self._pace.learn(audio_ms=self._at.audio_ms, chars=len(self._spoken.text), speed=self._speed)
+
+    async def _sound(self) -> AsyncGenerator[SpeechChunk, None]:
+        """Give the synthesizer's chunks, its errors under its name."""
         sound = aiter(self._stream)
         while True:
             try:
                 chunk = await anext(sound)
             except StopAsyncIteration:
-                break
+                return
             except EngineError as error:
                 raise named(error, self._synthesizer.info) from error
-            if times_words is None:
-                times_words = bool(chunk.words)
-            if times_words:
-                for piece in self._timed(chunk):
-                    yield piece
-                continue
-            pcm = held + chunk.pcm
-            keep = min(_TAIL_BYTES, len(pcm) // 4 * 2)
-            pcm, held = pcm[: len(pcm) - keep], pcm[len(pcm) - keep :]
-            for piece in self._apportioned(pcm, last=False):
-                yield piece
-        for piece in self._apportioned(held, last=True):
-            yield piece
-        self._pace.learn(audio_ms=self._at.audio_ms, chars=len(self._spoken.text), speed=self._speed)
+            yield chunk
 
-    def _timed(self, chunk: SpeechChunk) -> Iterator[AudioDelta]:
-        words = list(chunk.words)
-        for start in range(0, max(len(chunk.pcm), 1), _PIECE_BYTES):
-            pcm = chunk.pcm[start : start + _PIECE_BYTES]
-            self._at.audio_ms += len(pcm) / _BYTES_PER_MS
-            is_last = start + _PIECE_BYTES >= len(chunk.pcm)
-            ready = [word for word in words if is_last or word.end_ms <= self._at.audio_ms]
-            words = words[len(ready) :]
-            if pcm:
-                yield AudioDelta(pcm, tuple(self._spans(ready)))
+    def _timed(self, pcm: bytes, words: list[WordTime], trim: SilenceTrim, *, last: bool) -> Iterator[AudioDelta]:
+        """Cut sound into pieces, each with the words that end in it; those are taken out of `words`."""
+        for start in range(0, len(pcm), _PIECE_BYTES):
+            piece = pcm[start : start + _PIECE_BYTES]
+            self._at.audio_ms += len(piece) / _BYTES_PER_MS
+            is_last = last and start + _PIECE_BYTES >= len(pcm)
+            ready = [word for word in words if is_last or word.end_ms - trim.trimmed_lead_ms <= self._at.audio_ms]
+            del words[: len(ready)]
+            yield AudioDelta(piece, tuple(self._spans(ready, trim.trimmed_lead_ms)))
 
-    def _spans(self, words: list[WordTime]) -> Iterator[TextSpan]:
+    def _spans(self, words: list[WordTime], earlier_ms: int) -> Iterator[TextSpan]:
         """Place words. Several that stand for the same characters (`$5`) sound as one, when the last of them ends."""
         exact = self._synthesizer.capabilities.word_times
         at = self._at
@@ -139,8 +150,8 @@ class ClauseSpeech(ReadAhead[AudioDelta]):
             first, last = self._spoken.original(word.char_start, word.char_end)
             first = max(self._segment.char_start + first, at.char)
             last = self._segment.char_start + last
-            start_ms = max(word.start_ms, at.span_ms)
-            end_ms = max(min(word.end_ms, round(at.audio_ms)), start_ms)
+            start_ms = max(word.start_ms - earlier_ms, at.span_ms)
+            end_ms = max(min(word.end_ms - earlier_ms, round(at.audio_ms)), start_ms)
             at.span_ms = end_ms
             if at.word_from_ms is None:
                 at.word_from_ms = start_ms
@@ -174,6 +185,13 @@ class ClauseSpeech(ReadAhead[AudioDelta]):
                 spans = (TextSpan(at.char, reached, at.span_ms, end_ms),)
                 at.char, at.span_ms = reached, end_ms
             yield AudioDelta(piece, spans)
+
+
+def _pause_ms(spoken: str) -> int:
+    """How much silence belongs behind a clause, going by how it ends."""
+    if spoken.endswith((".", "!", "?", "…")):
+        return 240
+    return 120 if spoken.endswith((",", ";", ":", "—")) else 40
 
 
 def _reads_as_english(text: str) -> bool:

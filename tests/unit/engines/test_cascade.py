@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import AsyncGenerator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.engines.base import EngineError
+from parley.engines.base import EngineError, SpeechChunk, WordTime
 from parley.engines.cascade import Cascade
 from parley.protocol.realtime.generation import (
     AudioDelta,
@@ -25,6 +26,7 @@ from parley.protocol.realtime.generation import (
 from parley.testing import (
     Call,
     FakeChatModel,
+    FakeSpeech,
     FakeSynthesizer,
     Hang,
     Reply,
@@ -86,6 +88,44 @@ async def test_without_word_times_a_clause_is_shared_out() -> None:
     for span in spans:
         assert abs(span.end_ms - span.char_end * 50) <= 500
     assert spans[-1].end_ms == (len(TEXT) - 1) * 50
+
+
+class PaddedSynthesizer(FakeSynthesizer):
+    """A voice that puts silence around everything, and times its words in it."""
+
+    def speak(self, text: str, *, voice: str, speed: float) -> FakeSpeech:
+        speech = super().speak(text, voice=voice, speed=speed)
+        source = speech._source
+
+        async def padded() -> AsyncGenerator[SpeechChunk, None]:
+            yield SpeechChunk(bytes(300 * 48))
+            last: WordTime | None = None
+            async for chunk in source():
+                moved = [WordTime(w.char_start, w.char_end, w.start_ms + 300, w.end_ms + 300) for w in chunk.words]
+                if last is not None:
+                    moved.insert(0, last)
+                last = moved.pop() if moved else None
+                yield SpeechChunk(chunk.pcm, tuple(moved))
+            assert last is not None
+            late = WordTime(last.char_start, last.char_end, last.start_ms, last.end_ms + 350)
+            yield SpeechChunk(bytes(400 * 48), (late,))
+
+        speech._source = padded
+        return speech
+
+
+async def test_silence_around_clauses_is_cut_and_every_word_keeps_its_place() -> None:
+    synthesizer = PaddedSynthesizer()
+    chunks = await run(list(say(TEXT)), synthesizer=synthesizer)
+    spans = [span for piece in audio(chunks) for span in piece.spans]
+    assert heard(TEXT, spans) == TEXT.split()
+    assert spans[0].start_ms == 40
+    said_ms = sum(len(speech.text) for speech in synthesizer.spoken) * 50
+    total_ms = sum(len(piece.pcm) for piece in audio(chunks)) / 48
+    assert total_ms == said_ms + 2 * (40 + 240)
+    second = spans[5]
+    assert second.start_ms == 40 + 23 * 50 + 240 + 40
+    assert spans[-1].end_ms <= total_ms
 
 
 async def test_the_pace_is_learned_for_the_next_answer() -> None:
