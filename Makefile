@@ -46,6 +46,7 @@ $(STAMPS)/venv: requirements/build.txt requirements/runtime.txt | $(STAMPS)/tool
 
 $(STAMPS)/native: $(RUST_SOURCES) pyproject.toml $(STAMPS)/venv
 	@echo "· the media core in Rust (two to five minutes the first time)"
+	@$(BIN)/python tools/notices.py
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -68,7 +69,7 @@ models: build
 serve: build
 	@exec $(BIN)/parley serve $(ARGS)
 
-wheel: $(STAMPS)/venv $(STAMPS)/web
+wheel: $(STAMPS)/native $(STAMPS)/web
 	@rm -rf dist && $(BIN)/python -m maturin build --release --locked --out dist --quiet
 	@ls dist
 

@@ -21,7 +21,6 @@ stage "format and lint" bash -c "ruff format --check --quiet src tests tools ben
 stage "types" bash -c "mypy && npx --prefix web pyright --project pyproject.toml && npm run --silent --prefix web check"
 stage "rust format and lint" bash -c "cargo fmt --check && cargo clippy --release --workspace --all-targets --quiet -- -D warnings"
 stage "rust tests" cargo test --release --workspace --quiet
-stage "the Rust boundary's stub" python -m mypy.stubtest parley._media --ignore-disjoint-bases
 stage "pages' unit tests" npm test --silent --prefix web
 stage "unit, runtime and server tests" python -m pytest -q tests/architecture tests/unit tests/native tests/runtime tests/server tests/contracts
 stage "speech" python -m pytest -q tests/speech --timeout=180

@@ -38,6 +38,15 @@ def test_the_wheel_holds_the_pages_and_no_sources_of_them(wheel: Path) -> None:
     assert "abi3" in wheel.name
 
 
+def test_the_wheel_carries_the_licences_of_what_it_bundles(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    native = archive.read("parley/third_party_licences.txt").decode()
+    pages = archive.read("parley/web_assets/assets/third-party-licences.txt").decode()
+    assert "Xiph.Org" in native
+    assert re.search(r"^earshot \d", native, re.MULTILINE)
+    assert re.search(r"^lit \d", pages, re.MULTILINE)
+
+
 def test_it_installs_serves_and_understands_without_any_compiler(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
