@@ -5,6 +5,7 @@ synthesised speech. What was said back is taken from the speaker's side of the r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -37,9 +38,14 @@ def server() -> Iterator[Served]:
         yield served
 
 
+def plain(text: str) -> list[str]:
+    """Give the words of a text, farewell in one spelling."""
+    return words(re.sub("good[- ]?bye?", "goodbye", text, flags=re.IGNORECASE))
+
+
 def said_back(recording: Recording, start_s: float, end_s: float) -> list[str]:
     """Recognise what came out of the speaker between two instants."""
-    return words(heard(recording.pcm(recording.speaker, start_s, end_s)))
+    return plain(heard(recording.pcm(recording.speaker, start_s, end_s)))
 
 
 # --- a whole conversation ---------------------------------------------------------------------------------------------
@@ -105,9 +111,35 @@ def test_a_spoken_goodbye_ends_the_conversation_after_its_last_word(talk: Talk, 
     assert talk.seen["phase"] == "idle"
     last = recording.voiced(recording.speaker)[-1]
     assert last.start_s > turns[1].end_s - 0.3
-    assert words(talk.lines("Parley")[-1]["words"]) == said_back(recording, turns[1].end_s, recording.length_s)
+    assert plain(talk.lines("Parley")[-1]["words"]) == said_back(recording, turns[1].end_s, recording.length_s)
     assert 0.1 < recording.length_s - last.end_s < 3.0
     assert talk.events[-1]["direction"] == "closed"
+
+
+# --- by keyboard ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def typed(server: Served) -> Talk:
+    folder = artifacts("keyboard")
+    lines = [{"after_s": 0.5, "text": ASK_STORY}, {"after_s": 5, "text": PAINT}, {"after_s": 5, "text": "Goodbye."}]
+    preferences = {"greet": False, "customTools": [STORY_TOOL]}
+    plan = {"url": server.url, "typed": lines, "preferences": preferences, "until": "over", "limit_s": 30}
+    return hold(folder, plan)
+
+
+def test_typing_interrupts_and_is_answered_aloud(typed: Talk) -> None:
+    story, painted, farewell = typed.lines("Parley")
+    assert len(words(story["words"])) > 3
+    assert len(words(story["unheard"])) > 3
+    assert len(typed.of("conversation.item.truncate")) == 1
+    assert words(painted["words"])[-2:] == ["purple", "now"]
+    audible = said_back(typed.recording, 0, typed.recording.length_s)
+    assert audible[:4] == words(STORY)[:4]
+    assert {"purple", "goodbye"} <= set(audible)
+    assert "goodbye" in plain(farewell["words"])
+    assert typed.seen["ended"]
+    assert typed.of("error") == []
 
 
 # --- an interruption --------------------------------------------------------------------------------------------------
@@ -172,4 +204,4 @@ def test_the_interruption_is_answered(interrupted: Talk, voices: tuple[Stretch, 
 
 def test_one_word_of_farewell_ends_it(interrupted: Talk) -> None:
     assert interrupted.seen["ended"]
-    assert "goodbye" in words(interrupted.lines("Parley")[-1]["words"])
+    assert "goodbye" in plain(interrupted.lines("Parley")[-1]["words"])

@@ -199,7 +199,7 @@ export class ParleyConsole extends LitElement {
         <voice-orb .phase=${phase} .color=${this.orbColour} .analysers=${() => this.#session.analysers}></voice-orb>
         ${fault ? this.#fault(fault) : this.#state(config, talked)}
       </div>
-      ${big || fault ? nothing : html`<transcript-view tabindex="0" role="log" aria-label="Transcript"
+      ${big || fault ? nothing : html`<transcript-view tabindex="0" role="log" aria-live="off" aria-label="Transcript"
           .entries=${this.snapshot.entries} .turns=${this.snapshot.turns}></transcript-view>`}
       ${this.#noticeBar()}
       ${fault || phase === "idle" || phase === "permission" || phase === "connecting" ? nothing : this.#composer()}

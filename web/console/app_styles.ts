@@ -332,6 +332,7 @@ export const appStyles = css`
     }
     .live voice-orb {
       width: 132px;
+      margin-left: -19px;
     }
   }
   @media (max-height: 620px) {

@@ -180,11 +180,12 @@ export class VoiceOrb extends LitElement {
       context.stroke();
     }
     context.globalAlpha = this.#look.alpha;
-    const light = context.createLinearGradient(0, -size, 0, size);
-    light.addColorStop(0, `color-mix(in oklab, ${colour}, white 16%)`);
-    light.addColorStop(1, colour);
-    context.fillStyle = light;
     trace(context, size, this.#assistant, size * 0.26, time);
+    context.fill();
+    const light = context.createLinearGradient(0, -size, 0, size);
+    light.addColorStop(0, "rgb(255 255 255 / 0.17)");
+    light.addColorStop(1, "rgb(255 255 255 / 0)");
+    context.fillStyle = light;
     context.fill();
   }
 

@@ -34,6 +34,10 @@ export class SignIn extends LitElement {
       label {
         width: 100%;
       }
+      #about {
+        margin-top: 24px;
+        color: var(--ink-3);
+      }
       .problem {
         color: var(--danger);
         margin: 0;

@@ -127,7 +127,7 @@ export class TimingPanel extends LitElement {
         ${turn.toSoundMs === undefined ? nothing : html`<dt>First sound played</dt><dd>${Math.round(turn.toSoundMs)} ms</dd>`}
       </dl>
       ${server
-        ? html`<h3>On the server, after your voice stopped</h3>
+        ? html`<h3>On the server, after ${turn.from === "voice" ? "your voice stopped" : "it was asked"}</h3>
           <dl>
             ${STAGES.map(({ key, name }) => this.#stage(name, server[key], longest))}
           </dl>`

@@ -71,12 +71,8 @@ export class TranscriptView extends LitElement {
         text-decoration-color: var(--line-strong);
       }
       .mark {
-        display: inline-block;
-        width: 2px;
-        height: 1.05em;
-        margin: 0 5px -0.18em 3px;
-        border-radius: 1px;
-        background: var(--warn);
+        border-left: 2px solid var(--warn);
+        margin: 0 2px 0 3px;
       }
       .aside {
         font: 400 13px/1.5 var(--sans);

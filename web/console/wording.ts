@@ -49,6 +49,8 @@ export interface FaultWords {
 }
 
 export function faultWords(kind: FaultKind, origin: string): FaultWords {
+  const { hostname, port } = new URL(origin);
+  const local = port || "8080";
   switch (kind) {
     case "microphone-denied":
       return {
@@ -87,8 +89,8 @@ export function faultWords(kind: FaultKind, origin: string): FaultWords {
         title: "This address cannot use a microphone",
         text: `Browsers hand out the microphone only over https, or on the machine itself. This page came from ${origin}.`,
         steps: [
-          "On the machine that runs Parley, open http://127.0.0.1 with Parley's port.",
-          "From elsewhere, forward the port: ssh -L 8080:127.0.0.1:8080 and the host's name.",
+          `On the machine that runs Parley, open http://127.0.0.1:${local}`,
+          `From here, forward the port with ssh -L ${local}:127.0.0.1:${local} ${hostname} and open that same address.`,
           "Or put Parley behind a proxy that speaks https.",
         ],
         retry: "Try again",

@@ -23,6 +23,7 @@ async function greeted({ page, server }) {
   server.begin("resp_0", "item_a0");
   server.speak("resp_0", "item_a0", GREETING, { msPerChar: 8 });
   server.finish("resp_0", "item_a0", GREETING, { timeline: { first_token_ms: 40, first_audio_ms: 96, first_sent_ms: 97 } });
+  await page.getByText("answered in").waitFor({ timeout: PATIENCE_MS });
   await phase(page, "listening");
 }
 

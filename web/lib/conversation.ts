@@ -69,13 +69,13 @@ export class Conversation {
     return this.#view !== before;
   }
 
-  /** `playedMs` of the item's audio have gone to the speaker. */
+  /** `playedMs` of the item's audio have gone to the speaker. Returns whether more words were heard. */
   played(itemId: string, playedMs: number): boolean {
-    return this.#changeAssistant(itemId, (entry) => {
-      if (entry.cut || playedMs <= entry.playedMs) return entry;
-      const heard = Math.max(entry.heard, this.#heardAt(entry, playedMs));
-      return { ...entry, playedMs, heard };
-    });
+    const entry = this.#entries.get(itemId);
+    if (entry?.kind !== "assistant" || entry.cut || playedMs <= entry.playedMs) return false;
+    const heard = Math.max(entry.heard, this.#heardAt(entry, playedMs));
+    this.#set(itemId, { ...entry, playedMs, heard });
+    return heard !== entry.heard;
   }
 
   /** All of the item's audio was played. */

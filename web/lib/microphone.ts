@@ -17,7 +17,7 @@ export interface MicrophoneListener {
 
 /** Ask for the microphone. Raises `Fault` with what stands in the way. */
 export async function requestMicrophone(): Promise<MediaStream> {
-  if (!window.isSecureContext) throw new Fault("insecure-origin", location.origin);
+  if (!window.isSecureContext) throw new Fault("insecure-origin");
   // Absent in browsers without any capture support, whatever the types say.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (!devices) throw new Fault("microphone-missing", "This browser offers no microphone to web pages.");

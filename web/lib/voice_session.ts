@@ -9,6 +9,7 @@
  * - A tool with `endsSession` mutes the microphone; the session closes when the words spoken about it have been heard.
  */
 
+import { AudioRig, type RigListener } from "./audio_rig.js";
 import { toBase64 } from "./base64.js";
 import { type RealtimeListener, RealtimeClient } from "./client.js";
 import { Conversation, type Entry } from "./conversation.js";
@@ -16,9 +17,8 @@ import { EventLog, type LogRow } from "./event_log.js";
 import type { FunctionCallItem, ResponseResource, ServerEvent, SessionObject, SessionUpdate, TurnDetection } from "./events.js";
 import { Fault } from "./faults.js";
 import { LatencyBook, type TurnLatency } from "./latency.js";
-import { Microphone, requestMicrophone } from "./microphone.js";
 import { type Phase, phaseOf } from "./phase.js";
-import { type CutItem, Player } from "./player.js";
+import type { CutItem } from "./player.js";
 import { Responses } from "./responses.js";
 import type { ToolBox } from "./toolbox.js";
 import type { Transport } from "./transport.js";
@@ -62,10 +62,10 @@ export interface VoiceSessionParts {
   readonly greeting: string;
 }
 
-const RESUME_WITHIN_MS = 1000;
 const ENDING_WITHIN_MS = 20_000;
 const INTERRUPTED_FOR_MS = 2000;
 const MAX_BACKLOG_BYTES = 1 << 20;
+const CHUNKS_PER_NOTICE = 8;
 
 type Stage = "idle" | "permission" | "connecting" | "open" | "failed";
 
@@ -80,12 +80,11 @@ export class VoiceSession {
   #log = new EventLog();
   #latency = new LatencyBook();
   #responses = new Responses();
-  #context: AudioContext | undefined;
-  #microphone: Microphone | undefined;
-  #player: Player | undefined;
+  #rig: AudioRig | undefined;
   #client: RealtimeClient | undefined;
   #silenced = new Set<string>();
   #beganAt = 0;
+  #chunks = 0;
   #run = 0;
   #userSpeaking = false;
   #turnPending = false;
@@ -95,7 +94,6 @@ export class VoiceSession {
   #endingTimer: ReturnType<typeof setTimeout> | undefined;
   #ending: "no" | "asked" | "draining" = "no";
   #muted = false;
-  #aloud = true;
   #notice: Notice | undefined;
   #scheduled = false;
 
@@ -125,8 +123,8 @@ export class VoiceSession {
       session: this.#session,
       userSpeaking: this.#userSpeaking,
       muted: this.#muted,
-      microphone: this.#microphone ? "on" : "off",
-      aloud: this.#aloud,
+      microphone: this.#rig?.microphone ? "on" : "off",
+      aloud: this.#rig?.aloud ?? true,
       notice: this.#notice,
       ending: this.#ending !== "no",
     };
@@ -134,7 +132,7 @@ export class VoiceSession {
 
   /** Taps for level displays; absent when there is nothing to hear. */
   get analysers(): { readonly user: AnalyserNode | undefined; readonly assistant: AnalyserNode | undefined } {
-    return { user: this.#muted ? undefined : this.#microphone?.analyser, assistant: this.#player?.analyser };
+    return { user: this.#muted ? undefined : this.#rig?.microphone?.analyser, assistant: this.#rig?.player?.analyser };
   }
 
   /** Begin a conversation; call it from a click, so that the browser allows sound. `microphone` false: keyboard only. */
@@ -142,10 +140,10 @@ export class VoiceSession {
     this.#release();
     const run = ++this.#run;
     this.#reset(settings);
-    const context = new AudioContext({ latencyHint: "interactive" });
-    this.#context = context;
+    const rig = new AudioRig(this.#rigListener(run));
+    this.#rig = rig;
     try {
-      await this.#open(run, context, microphone);
+      await this.#open(run, rig, microphone);
     } catch (error) {
       if (run !== this.#run) return;
       if (!(error instanceof Fault)) {
@@ -192,7 +190,7 @@ export class VoiceSession {
 
   mute(muted: boolean): void {
     this.#muted = muted;
-    this.#microphone?.mute(muted);
+    this.#rig?.microphone?.mute(muted);
     this.#changed();
   }
 
@@ -214,33 +212,10 @@ export class VoiceSession {
 
   // --- opening and closing ---------------------------------------------------------------------------------------
 
-  async #open(run: number, context: AudioContext, microphone: boolean): Promise<void> {
-    let stream: MediaStream | undefined;
-    if (microphone) {
-      this.#enter("permission");
-      stream = await requestMicrophone();
-      if (run !== this.#run) {
-        for (const track of stream.getTracks()) track.stop();
-        return;
-      }
-    }
-    this.#enter("connecting");
-    // Audio worklets exist on secure origins only, like microphones.
-    this.#aloud = window.isSecureContext;
-    if (this.#aloud) await resumed(context);
-    if (stream) {
-      const started = await Microphone.start(context, stream, {
-        chunk: (pcm) => this.#speak(run, pcm),
-        lost: () => run === this.#run && this.#fail(new Fault("microphone-lost")),
-      });
-      if (run !== this.#run) return started.stop();
-      this.#microphone = started;
-    }
-    if (this.#aloud) {
-      const player = await this.#startPlayer(context);
-      if (run !== this.#run) return player.stop();
-      this.#player = player;
-    }
+  async #open(run: number, rig: AudioRig, microphone: boolean): Promise<void> {
+    this.#enter(microphone ? "permission" : "connecting");
+    await rig.open(microphone);
+    if (run !== this.#run) return;
     const transport = await this.#parts.connect();
     if (run !== this.#run) return;
     const client = new RealtimeClient(transport, this.#listener(run));
@@ -248,13 +223,17 @@ export class VoiceSession {
     await client.open();
   }
 
-  #startPlayer(context: AudioContext): Promise<Player> {
-    return Player.start(context, {
-      started: (itemId) => this.#sounds(itemId),
-      progress: (itemId, playedMs) => this.#conversation.played(itemId, playedMs) && this.#changed(),
-      ended: (itemId) => this.#conversation.playedOut(itemId) && this.#changed(),
-      drained: () => this.#drained(),
-    });
+  #rigListener(run: number): RigListener {
+    const live = (act: () => unknown) => (run === this.#run ? act() : undefined);
+    return {
+      permitted: () => live(() => this.#enter("connecting")),
+      chunk: (pcm) => live(() => this.#speak(pcm)),
+      lost: () => live(() => this.#fail(new Fault("microphone-lost"))),
+      started: (itemId) => live(() => this.#sounds(itemId)),
+      progress: (itemId, playedMs) => live(() => this.#conversation.played(itemId, playedMs) && this.#changed()),
+      ended: (itemId) => live(() => this.#conversation.playedOut(itemId) && this.#changed()),
+      drained: () => live(() => this.#drained()),
+    };
   }
 
   #listener(run: number): RealtimeListener {
@@ -287,13 +266,9 @@ export class VoiceSession {
     clearTimeout(this.#interruptedTimer);
     clearTimeout(this.#endingTimer);
     this.#client?.close();
-    this.#microphone?.stop();
-    this.#player?.stop();
-    void this.#context?.close();
+    this.#rig?.close();
     this.#client = undefined;
-    this.#microphone = undefined;
-    this.#player = undefined;
-    this.#context = undefined;
+    this.#rig = undefined;
     this.#responses.clear();
     this.#userSpeaking = false;
     this.#turnPending = false;
@@ -322,7 +297,7 @@ export class VoiceSession {
       instructions: settings.instructions,
       tools: this.#parts.tools.definitions(),
       tool_choice: "auto",
-      output_modalities: this.#aloud ? ["audio"] : ["text"],
+      output_modalities: this.#rig?.aloud === false ? ["text"] : ["audio"],
       audio: {
         input: { format, transcription: { model: "default" }, turn_detection: settings.turnDetection },
         output: { format, voice: settings.voice },
@@ -338,14 +313,16 @@ export class VoiceSession {
     return id;
   }
 
-  #speak(run: number, pcm: Int16Array): void {
+  #speak(pcm: Int16Array): void {
     const client = this.#client;
-    if (run !== this.#run || this.#stage !== "open" || !client) return;
+    if (this.#stage !== "open" || !client) return;
     if (client.backlogBytes > MAX_BACKLOG_BYTES) {
       this.#notify("The network is slower than the microphone; some of what you say is lost.");
       return this.#changed();
     }
-    this.#send({ type: "input_audio_buffer.append", audio: toBase64(new Uint8Array(pcm.buffer as ArrayBuffer)) });
+    client.send({ type: "input_audio_buffer.append", audio: toBase64(new Uint8Array(pcm.buffer as ArrayBuffer)) });
+    // A chunk is no news; the log's audio row may lag a little.
+    if (++this.#chunks % CHUNKS_PER_NOTICE === 0) this.#changed();
   }
 
   #want(instructions?: string): void {
@@ -408,10 +385,10 @@ export class VoiceSession {
       case "response.output_audio.delta":
         if (this.#silenced.has(event.response_id)) return;
         this.#latency.audioArrived(event.response_id, event.item_id, this.#parts.now());
-        this.#player?.enqueue(event.item_id, event.delta);
+        this.#rig?.player?.enqueue(event.item_id, event.delta);
         return;
       case "response.output_audio.done":
-        if (!this.#silenced.has(event.response_id)) this.#player?.finish(event.item_id);
+        if (!this.#silenced.has(event.response_id)) this.#rig?.player?.finish(event.item_id);
         return;
       case "response.done":
         this.#responseDone(event.response);
@@ -438,12 +415,12 @@ export class VoiceSession {
     this.#latency.abandoned();
     if (this.#session?.audio?.input?.turn_detection?.interrupt_response === false) return;
     for (const id of this.#responses.active) this.#silenced.add(id);
-    if (this.#player && !this.#player.idle) void this.#silence();
+    if (this.#rig?.player?.idle === false) void this.#silence();
   }
 
   /** Fall silent, then tell the server what was heard. */
   async #silence(): Promise<void> {
-    const player = this.#player;
+    const player = this.#rig?.player;
     if (!player) return;
     this.#sounding = false;
     this.#interrupted = true;
@@ -485,7 +462,7 @@ export class VoiceSession {
     if (response.status === "failed") {
       this.#notify(response.status_details?.error?.message ?? "The answer failed. Try again.");
     }
-    for (const item of response.output) if (item.type === "message") this.#player?.finish(item.id);
+    for (const item of response.output) if (item.type === "message") this.#rig?.player?.finish(item.id);
     const calls = response.output.filter(
       (item): item is FunctionCallItem => item.type === "function_call" && item.status === "completed",
     );
@@ -519,7 +496,7 @@ export class VoiceSession {
 
   #drain(): void {
     this.#ending = "draining";
-    if (this.#player?.idle ?? true) this.#drained();
+    if (this.#rig?.player?.idle ?? true) this.#drained();
   }
 
   #sounds(itemId: string): void {
@@ -534,7 +511,7 @@ export class VoiceSession {
     if (this.#ending === "draining") {
       // What went to the device is not yet at the ear.
       clearTimeout(this.#endingTimer);
-      this.#endingTimer = setTimeout(() => this.stop(), 200 + (this.#player?.outputLatencyMs ?? 0));
+      this.#endingTimer = setTimeout(() => this.stop(), 200 + (this.#rig?.player?.outputLatencyMs ?? 0));
     }
     this.#changed();
   }
@@ -549,15 +526,5 @@ export class VoiceSession {
       this.#scheduled = false;
       for (const listener of this.#listeners) listener();
     });
-  }
-}
-
-/** Wait until the context runs. Raises `Fault("sound-blocked")` where the browser wants a click first. */
-async function resumed(context: AudioContext): Promise<void> {
-  if (context.state === "running") return;
-  const timeout = new Promise<void>((resolve) => setTimeout(resolve, RESUME_WITHIN_MS));
-  await Promise.race([context.resume(), timeout]);
-  if ((context.state as AudioContextState) !== "running") {
-    throw new Fault("sound-blocked", "The browser holds back sound until the page is clicked.");
   }
 }

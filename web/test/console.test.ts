@@ -55,6 +55,7 @@ test("every fault has a title, a way out and steps", () => {
     return words.title;
   });
   assert.equal(new Set(titles).size, kinds.length);
+  assert.match(faultWords("insecure-origin", "http://box:9000").steps.join(" "), /ssh -L 9000:127\.0\.0\.1:9000 box/);
 });
 
 test("numbers read well", () => {

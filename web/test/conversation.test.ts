@@ -80,7 +80,8 @@ test("heard text follows the play position by the spans that came with the audio
   const conversation = talk(...ANSWER);
   assert.equal(assistant(conversation).audioMs, 1800);
   assert.equal(assistant(conversation).heard, 0);
-  conversation.played("a", 1000);
+  assert.equal(conversation.played("a", 20), false, "no word yet");
+  assert.equal(conversation.played("a", 1000), true);
   assert.equal(assistant(conversation).heard, "The moon is".length);
   conversation.played("a", 1500);
   assert.equal(assistant(conversation).heard, "The moon is far".length);
