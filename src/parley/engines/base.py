@@ -149,9 +149,11 @@ class Recognition(Protocol):
 
     def partials(self) -> AsyncIterator[Transcript]:
         """Yield readings as they improve, until `finish` or `cancel`. May yield nothing."""
+        ...
 
     async def finish(self) -> Transcript:
         """Give the final reading of everything fed. Raises `EngineError`. Called once."""
+        ...
 
     def cancel(self) -> None: ...
 
@@ -167,6 +169,7 @@ class TurnDetector(Engine, Protocol):
 
     async def score(self, pcm: bytes, text: str) -> float:
         """Probability in 0..1 that the speaker has finished, from the turn's last ≤ 8 s (PCM16 24 kHz) and its text."""
+        ...
 
 
 @runtime_checkable

@@ -74,8 +74,8 @@ class Entry:
 class Conversation:
     """Entries in order, each id once."""
 
-    _entries: list[Entry] = field(default_factory=list)
-    _by_id: dict[str, Entry] = field(default_factory=dict)
+    _entries: list[Entry] = field(default_factory=list[Entry])
+    _by_id: dict[str, Entry] = field(default_factory=dict[str, Entry])
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, in order, as they are now."""

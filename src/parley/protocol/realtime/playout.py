@@ -38,7 +38,7 @@ class Cut:
     until: Ms
     items: list[Spoken]
     estimates_ms: dict[ItemId, int]
-    heard_ms: dict[ItemId, int] = field(default_factory=dict)
+    heard_ms: dict[ItemId, int] = field(default_factory=dict[ItemId, int])
 
     @property
     def complete(self) -> bool:
