@@ -20,6 +20,7 @@ def one(tools: str, said: str, name: str, /, **arguments: Any) -> Case:
 TUNED: list[Case] = [
     one("page", "Make the page purple.", "changeBackgroundColor", color="purple"),
     one("page", "Could you turn the background dark green please?", "changeBackgroundColor", color="dark green"),
+    one("page", "Make the background of the page dark green.", "changeBackgroundColor", color="dark green"),
     one("page", "text white", "changeTextColor", color="white"),
     one("page", "Change the font colour to bright yellow.", "changeTextColor", color="bright yellow"),
     one("page", "button bigger and green", "changeButtonStyle", size="bigger", color="green"),

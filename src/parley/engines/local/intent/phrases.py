@@ -239,7 +239,9 @@ def _is_clock(words: tuple[Word, ...], at: int) -> bool:
 
 def _segments(filling: Filling, own: OwnWords, *, split_and: bool) -> list[Segment]:
     """Cut at prepositions, used words and, with `split_and`, at `and` and commas; keep what has content."""
-    words, found = filling.words, []
+    words = filling.words
+    found: list[Segment] = []
+    foreign: list[Segment] = []
     start, marker = 0, ""
     mentions: set[str] = set()
     names = {one for parameter in filling.open("string", "list") for one in parameter.stems}
@@ -253,13 +255,15 @@ def _segments(filling: Filling, own: OwnWords, *, split_and: bool) -> list[Segme
         trimmed = _trim(words, start, end, own, introduced=bool(marker))
         mentions |= {words[at].stem for at in range(start, end) if words[at].stem in names}
         if trimmed is not None:
-            weak = all(
+            is_own = all(
                 at in own.described or at in own.akin or at in own.named or words[at].norm in FUNCTION_WORDS
                 for at in range(*trimmed)
             )
             mentioned = any(words[at].stem in names for at in range(start, end))
-            weak = weak or (bool(marker) and not mentioned and any(at in own.named for at in range(start, end)))
+            weak = is_own or (bool(marker) and not mentioned and any(at in own.named for at in range(start, end)))
             found.append(Segment(*trimmed, marker, frozenset(mentions), weak))
+            if not is_own:
+                foreign.append(found[-1])
             mentions = set()
         start = place + 1
         if place < len(words) and words[place].norm in PREPOSITIONS and place not in filling.used:
@@ -268,7 +272,7 @@ def _segments(filling: Filling, own: OwnWords, *, split_and: bool) -> list[Segme
         elif not comma and place < len(words) and words[place].norm != "and":
             marker = ""
     strong = [one for one in found if not one.weak]
-    return strong or found
+    return strong or foreign or found
 
 
 def _trim(words: tuple[Word, ...], start: int, end: int, own: OwnWords, *, introduced: bool) -> tuple[int, int] | None:
