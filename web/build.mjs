@@ -87,5 +87,11 @@ for (const page of pages) {
   await writeFile(join(staging, page, "index.html"), html);
 }
 await writeNotices(packages);
-await rm(target, { recursive: true, force: true });
+// Swapped in one step, so that a server or a test beside this build never finds half a page.
+const old = `${target}.old`;
+await rm(old, { recursive: true, force: true });
+await rename(target, old).catch((error) => {
+  if (error.code !== "ENOENT") throw error;
+});
 await rename(staging, target);
+await rm(old, { recursive: true, force: true });
