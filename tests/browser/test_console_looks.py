@@ -38,6 +38,7 @@ STATES = {
     "error-insecure-origin": "error",
     "error-sound-blocked": "error",
     "error-server-gone": "error",
+    "error-in-conversation": "error",
     "error-server-starting": "error",
     "error-session-expired": "error",
     "error-at-capacity": "error",

@@ -193,13 +193,14 @@ export class ParleyConsole extends LitElement {
     const { phase, fault } = this.snapshot;
     const talked = this.snapshot.entries.length > 0;
     const big = (phase === "idle" && !talked) || phase === "permission" || phase === "connecting";
-    return html`<section class="stage ${big || fault ? "big" : "live"}" id=${this.narrow ? "panel" : "stage"}
+    const bare = big || (fault !== undefined && !talked);
+    return html`<section class="stage ${bare ? "big" : fault ? "live broken" : "live"}" id=${this.narrow ? "panel" : "stage"}
       data-phase=${phase} aria-label="Conversation">
       <div class="top">
         <voice-orb .phase=${phase} .color=${this.orbColour} .analysers=${() => this.#session.analysers}></voice-orb>
         ${fault ? this.#fault(fault) : this.#state(config, talked)}
       </div>
-      ${big || fault ? nothing : html`<transcript-view tabindex="0" role="log" aria-live="off" aria-label="Transcript"
+      ${bare ? nothing : html`<transcript-view tabindex="0" role="log" aria-live="off" aria-label="Transcript"
           .entries=${this.snapshot.entries} .turns=${this.snapshot.turns}></transcript-view>`}
       ${this.#noticeBar()}
       ${fault || phase === "idle" || phase === "permission" || phase === "connecting" ? nothing : this.#composer()}

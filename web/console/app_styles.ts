@@ -109,6 +109,20 @@ export const appStyles = css`
   .big:has(fault-screen) voice-orb {
     width: min(200px, 24vh);
   }
+  .broken {
+    overflow-y: auto;
+  }
+  .broken .top {
+    align-items: flex-start;
+  }
+  .broken transcript-view {
+    min-height: 200px;
+    border-top: 1px solid var(--line);
+    padding-top: 16px;
+  }
+  .broken fault-screen {
+    margin-top: 20px;
+  }
   .title {
     font: 400 clamp(27px, 3vw, 36px)/1.15 var(--serif);
     letter-spacing: -0.02em;
@@ -326,6 +340,9 @@ export const appStyles = css`
     }
     .long {
       display: none;
+    }
+    .broken .top {
+      flex-direction: column;
     }
     .top {
       padding-bottom: 12px;

@@ -114,6 +114,7 @@ const STATES = {
     text: "Turn on sound",
   },
   "error-server-gone": { live: ({ server }) => server.close(1011, ""), phase: "error", text: "does not answer" },
+  "error-in-conversation": { live: all(greeted, asked, ({ server }) => server.close(1011, "")), phase: "error", text: "Could you paint" },
   "error-server-starting": {
     live: ({ server }) => {
       server.send(error("server_starting", "The models are being loaded. Try again in a moment."));

@@ -281,6 +281,8 @@ export class VoiceSession {
     this.#run++;
     this.#release();
     this.#fault = fault;
+    // The fault's screen says it all.
+    this.#notice = undefined;
     this.#enter("failed");
   }
 
