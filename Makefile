@@ -27,7 +27,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' -o -name 'b
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 CHANGED := $(BIN)/python tools/changed.py
 
-.PHONY: help build serve test check fix bench wheel lock models test-packages test-tools clean docs soak
+.PHONY: help build serve test check fix bench wheel lock models test-packages test-tools test-models clean docs soak
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -66,6 +66,9 @@ build: $(STAMPS)/native $(STAMPS)/web
 models: build
 	@$(BIN)/parley models pull default
 
+test-models: build
+	@$(BIN)/parley models pull default two-cities
+
 serve: build
 	@exec $(BIN)/parley serve $(ARGS)
 
@@ -93,7 +96,7 @@ fix: $(STAMPS)/dev
 	@cargo fmt
 
 # The order is the order of the answers' worth: seconds first, browsers last.
-test: test-packages test-tools models
+test: test-packages test-tools test-models
 	@tools/test.sh $(ARGS)
 
 bench: test-tools models

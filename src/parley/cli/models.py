@@ -43,7 +43,7 @@ def list_models(models_dir: str | None) -> None:
 @click.argument("names", nargs=-1)
 @_DIRECTORY
 def pull(names: tuple[str, ...], models_dir: str | None) -> None:
-    """Fetch models; without NAMES, those that the keyless default needs."""
+    """Fetch models. `default`, or no NAMES, means those that the keyless default needs."""
     from rich.console import Console
 
     from parley.cli.fetching import fetch_missing
@@ -52,8 +52,9 @@ def pull(names: tuple[str, ...], models_dir: str | None) -> None:
 
     store = _store(models_dir)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    wanted = [model for name in names or ("default",) for model in (DEFAULT_MODELS if name == "default" else (name,))]
     try:
-        fetched = fetch_missing(console, store, names or DEFAULT_MODELS)
+        fetched = fetch_missing(console, store, tuple(dict.fromkeys(wanted)))
     except (EngineError, ModelStoreError) as error:
         raise Failure(str(error)) from None
     click.echo(f"fetched {', '.join(fetched)}" if fetched else "nothing to fetch")
