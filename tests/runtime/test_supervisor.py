@@ -43,9 +43,11 @@ async def test_a_full_server_refuses_with_a_reason_and_takes_the_next_when_one_l
 
 async def test_a_late_loop_refuses_newcomers() -> None:
     async with supervised(limits=Limits(loop_lag_ms=-1)) as supervisor:
+        first = await Client.connect(supervisor)  # nobody to protect: an idle server takes its first guest
         with pytest.raises(AtCapacity, match="too busy") as refused:
             await supervisor.open(SessionConfig())
         assert refused.value.code == "late"
+        await first.leave()
 
 
 async def test_drain_lets_an_answer_finish_and_closes_idle_sessions_at_once() -> None:

@@ -23,7 +23,7 @@ class Limits:
     unattached_ms: int = 30_000
     """How long a new session waits for its first connection before it ends."""
     loop_lag_ms: int = 500
-    """New sessions are refused while the event loop answers later than this: live ones come first."""
+    """New sessions are refused while the event loop answers later than this: live ones come first, if there are any."""
 
     append_bytes: int = 15 * _MIB
     """Decoded audio in one `input_audio_buffer.append`."""

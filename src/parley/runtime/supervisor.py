@@ -230,7 +230,7 @@ class Supervisor:
             refusal = AtCapacity("draining", f"No new sessions: {self._draining}. Try again in a moment.")
         elif len(self._runners) >= self._limits.max_sessions:
             refusal = AtCapacity("full", f"All {self._limits.max_sessions} sessions are taken. Try again later.")
-        elif self._lag_ms > self._limits.loop_lag_ms:
+        elif self._runners and self._lag_ms > self._limits.loop_lag_ms:
             refusal = AtCapacity("late", "The server is too busy for another session. Try again in a moment.")
         if refusal is not None:
             self._metrics.session_refused(refusal.code)
