@@ -9,7 +9,7 @@ from threading import Event
 
 import numpy as np
 import pytest
-from speech_engines import SENTENCES, SHORT_ANSWERS, opened, pieces, read, spoken
+from speech_engines import SENTENCES, SHORT_ANSWERS, TALE, opened, pieces, read, spoken
 from spoken import models_dir, noisy, say, silence, word_error_rate, words
 
 from parley.audio import RATE_HZ
@@ -20,15 +20,6 @@ from parley.engines.local.moonshine_model import Reading
 from parley.engines.local.turn_audio import Passage
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(120)]
-
-TALE = (
-    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, "
-    "it was the epoch of belief, it was the epoch of incredulity, it was the season of light, it was the season of "
-    "darkness, it was the spring of hope, it was the winter of despair, we had everything before us, we had nothing "
-    "before us, we were all going direct to heaven, we were all going direct the other way, in short, the period was "
-    "so far like the present period, that some of its noisiest authorities insisted on its being received, for good "
-    "or for evil, in the superlative degree of comparison only."
-)
 
 
 @pytest.mark.parametrize("sentence", [*SENTENCES, *SHORT_ANSWERS])
