@@ -22,10 +22,17 @@ from running_server import KEY, ask, receive_until, running_server
 from parley.audio import decode_file, wav_bytes
 from parley.cli import main
 from parley.cli.play_buffer import Heard, PlayBuffer
+from parley.engines.base import EngineError
 from parley.server.settings import Settings
-from parley.testing import StubOpenAI, engine_set, tone
+from parley.testing import FakeChatModel, engine_set
+from parley.testing.fake_synthesizer import tone as sine
+from parley.testing.stub_openai import StubOpenAI
 
-FLAGS = ["--host", "--port", "--media-port", "--announce", "--api-key", "--calls-app", "--cors-origin", "--config", "--max-session-minutes", "--capture", "--stt", "--stt-model", "--stt-key", "--llm", "--llm-model", "--llm-key", "--tts", "--tts-model", "--tts-key", "--voice"]
+FLAGS = (
+    *("--host", "--port", "--media-port", "--announce", "--api-key", "--calls-app", "--cors-origin", "--config"),
+    *("--max-session-minutes", "--capture", "--voice"),
+    *(f"--{stage}{part}" for stage in ("stt", "llm", "tts") for part in ("", "-model", "-key")),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +177,10 @@ async def test_talk_reports_what_failed(tmp_path: Path) -> None:
     assert "Incorrect API key" in answer.output
 
 
+def tone(ms: int) -> bytes:
+    return sine(24 * ms)
+
+
 def test_the_play_buffer_knows_what_was_heard() -> None:
     player = PlayBuffer()
     assert player.flush() is None
@@ -236,9 +247,6 @@ async def test_serve_starts_answers_and_drains_on_a_signal() -> None:
 
 
 async def test_an_engine_that_is_not_there_yet_is_waited_for() -> None:
-    from parley.engines.base import EngineError
-    from parley.testing import FakeChatModel
-
     class Late(FakeChatModel):
         attempts = 0
 

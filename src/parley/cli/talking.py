@@ -10,9 +10,11 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from parley.cli.play_buffer import PlayBuffer
 
@@ -52,11 +54,16 @@ class Conversation:
 
     async def listen(self) -> None:
         """Receive until the server closes."""
-        async for frame in self._socket:
-            await self._on(json.loads(frame))
+        try:
+            async for frame in self._socket:
+                await self._on(json.loads(frame))
+        except ConnectionClosed as closed:
+            reason = closed.rcvd.reason if closed.rcvd is not None else "the connection broke"
+            self.failed = self.failed or f"The server closed the conversation: {reason}."
 
     async def _send(self, event: dict[str, Any]) -> None:
-        await self._socket.send(json.dumps(event))
+        with suppress(ConnectionClosed):  # `listen` notices, and says why
+            await self._socket.send(json.dumps(event))
 
     async def _on(self, event: dict[str, Any]) -> None:
         match event["type"]:

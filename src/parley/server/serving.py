@@ -19,6 +19,7 @@ from typing import Any
 from uvicorn import Config, Server
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from parley.engines.base import EngineError
 from parley.server.app import ParleyApp
 from parley.server.settings import ConfigError
 from parley.transports.websocket import ABORT_EXTENSION
@@ -112,30 +113,33 @@ async def serve(
             server.force_exit = True
         stopping.set()
 
+    failure: EngineError | None = None
     with _handled(signals, on_signal):
         try:
             async with asyncio.TaskGroup() as group:
                 http = group.create_task(server.serve(sockets))
-                engines = group.create_task(app.room.run())
+                engines = group.create_task(_run_engines(app))
                 asked = group.create_task(stopping.wait())
                 await asyncio.wait({http, engines, asked}, return_when=asyncio.FIRST_COMPLETED)
                 app.room.stop()
-                await asyncio.wait({engines})
+                failure = await engines
                 server.should_exit = True
                 asked.cancel()
-        except BaseExceptionGroup as group_error:
-            raise _only(group_error) from None
         finally:
+            server.close_listeners()
             for listener in sockets:
                 listener.close()
+    if failure is not None:
+        raise failure
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Unwrap a group of one: callers wait for `EngineError`, not for a group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+async def _run_engines(app: ParleyApp) -> EngineError | None:
+    """Run the engine room; give its failure instead of raising it, so that the HTTP server ends in its own time."""
+    try:
+        await app.room.run()
+    except EngineError as error:
+        return error
+    return None
 
 
 @contextlib.contextmanager
@@ -180,6 +184,11 @@ class _Server(Server):
         """Say when the port answers."""
         await super().startup(sockets)
         self._on_started()
+
+    def close_listeners(self) -> None:
+        """Close what an ordinary shutdown has closed already, after a cancellation."""
+        for server in getattr(self, "servers", ()):
+            server.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
