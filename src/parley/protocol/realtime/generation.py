@@ -55,7 +55,7 @@ class TextDelta(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-class TextSpan(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class TextSpan(msgspec.Struct, frozen=True, array_like=True):
     """Characters `[char_start, char_end)` of the message sound from `start_ms` to `end_ms` of the message's audio.
 
     `exact` spans are single words timed by the engine; others are shares of a clause (see `playback`).
