@@ -132,6 +132,22 @@ def test_where_is_that_names_the_last_place_heard() -> None:
     assert "Lisbon" not in result.text
 
 
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("Your first stop is Lisbon. Stay for two", "Lisbon"),
+        ("Your first stop is Lisbon. Listen", "Lisbon"),
+        ("You start in Lisbon. Chicago is your second stop.", "Chicago"),
+        ("You will see two cities. Lisbon, then", "Lisbon"),
+        ("You will see Lisbon. New York comes next.", "New York"),
+        ("Which city do you like best? Lisbon.", "Lisbon"),
+    ],
+)
+def test_the_capital_that_begins_a_sentence_makes_no_place(words: str, place: str) -> None:
+    result = answer(context(said("plan a trip"), heard(words), said("Where is that?"), tools=TOOL_SETS["maps"]))
+    assert result.calls == [("locate_place", {"place": place})]
+
+
 def test_there_stands_for_the_last_place() -> None:
     items = (said("hi"), heard("The conference takes place in Helsinki."))
     result = answer(context(*items, said("What is the weather there?"), tools=TOOL_SETS["weather"]))

@@ -6,16 +6,20 @@ Pure text. Proper nouns count most, then what follows a preposition; no list of 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from parley.engines.local.intent.lexicon import DEICTIC, FUNCTION_WORDS, TIME_WORDS, VERBS
-from parley.engines.local.intent.words import split_words
+from parley.engines.local.intent.words import Word, split_words, word_set
 
 __all__ = ["Subject", "last_subject", "points_back", "with_subject"]
 
 _WHERE: Final = frozenset({"in", "at", "near", "on", "from", "to", "around", "into", "of", "over"})
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*")
+_SAID_OF: Final = word_set(
+    "is was has had lies sits stands will would can could does did comes belongs became remains and or in on at"
+)
 _JOINERS: Final = frozenset({"of", "the", "and", "de", "la", "upon"})
 
 
@@ -57,6 +61,7 @@ def _proper(sentence: str) -> Subject | None:
         if end > place:
             spans.append((place, end))
         place = max(end, place + 1)
+    spans = [span for span in spans if span != (0, 1) or _stands_alone(words)]
     if not spans:
         return None
     start, end = spans[-1]
@@ -65,6 +70,11 @@ def _proper(sentence: str) -> Subject | None:
     if led[-1:] == ["the"]:
         phrase = f"the {phrase}"
     return Subject(phrase, sentence, bool(_WHERE & set(led)))
+
+
+def _stands_alone(words: Sequence[Word]) -> bool:
+    """Tell whether a sentence's first word, which has its capital anyway, is a name: something is said of it."""
+    return words[0].pause or (len(words) > 1 and words[1].norm in _SAID_OF)
 
 
 def _is_name(sentence: str, at: int, *, first: bool, norm: str) -> bool:
