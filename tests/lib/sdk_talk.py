@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from event_order import order_faults
@@ -27,6 +27,7 @@ Event = dict[str, Any]
 
 VALIDATOR: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 WAIT_S = 60
+BUSY_TRIES = 20
 
 
 class Player:
@@ -77,14 +78,17 @@ class Talk:
     async def listen(self) -> None:
         """Receive for ever."""
         while True:
-            raw = await self.connection.recv_bytes()
-            VALIDATOR.validate_json(raw)
-            event: Event = json.loads(raw)
-            assert event["type"] != "error", event
-            if event["type"] == "response.output_audio.delta":
-                self.player.take(event["item_id"], base64.b64decode(event["delta"]))
-            self.events.append(event)
-            self._news.set()
+            self.take(await self.connection.recv_bytes())
+
+    def take(self, raw: bytes) -> None:
+        """Take one event: nothing but what the SDK knows, and no error."""
+        VALIDATOR.validate_json(raw)
+        event: Event = json.loads(raw)
+        assert event["type"] != "error", event
+        if event["type"] == "response.output_audio.delta":
+            self.player.take(event["item_id"], base64.b64decode(event["delta"]))
+        self.events.append(event)
+        self._news.set()
 
     async def next(self) -> Event:
         """The next event that was not waited for before."""
@@ -106,10 +110,12 @@ class Talk:
         """Every event of `kind` so far."""
         return [event for event in self.events if event["type"] == kind]
 
-    async def speak(self, pcm: bytes, *, step_ms: int = 100) -> None:
-        """Append in pieces of `step_ms`, as fast as the server takes them."""
+    async def speak(self, pcm: bytes, *, step_ms: int = 100, live: bool = False) -> None:
+        """Append in pieces of `step_ms`: as fast as the server takes them, or `live` at the pace of speech."""
         step = step_ms * BYTES_PER_MS
         for start in range(0, len(pcm), step):
+            if live:
+                await asyncio.sleep(step_ms / 1000)
             await self.connection.input_audio_buffer.append(audio=base64.b64encode(pcm[start : start + step]).decode())
 
     async def ask(self) -> None:
@@ -137,16 +143,30 @@ class Talk:
         )
 
 
+async def _welcomed(client: AsyncOpenAI, stack: AsyncExitStack) -> Talk:
+    """Connect. A server that says that it is busy means it: come again in a moment, as it asks."""
+    for _ in range(BUSY_TRIES):
+        connection = await stack.enter_async_context(client.realtime.connect(model="gpt-realtime"))
+        first = await asyncio.wait_for(connection.recv_bytes(), WAIT_S)
+        if json.loads(first).get("error", {}).get("code") != "rate_limit_exceeded":
+            break
+        await asyncio.sleep(0.5)
+    talk = Talk(connection)
+    talk.take(first)
+    return talk
+
+
 @asynccontextmanager
 async def talking(server: Served, session: Event | None = None, key: str = "none") -> AsyncIterator[Talk]:
     """Connect, configure, and hold the conversation of the block."""
     client = AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1")
-    async with client, client.realtime.connect(model="gpt-realtime") as connection, asyncio.TaskGroup() as group:
-        talk = Talk(connection)
+    async with client, AsyncExitStack() as stack:
+        talk = await _welcomed(client, stack)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
         listening = group.create_task(talk.listen())
         await talk.until("session.created")
         if session is not None:
-            await connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
+            await talk.connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
             await talk.until("session.updated")
         yield talk
         listening.cancel()
