@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +32,11 @@ class LoopWatch:
 
 @pytest.fixture(autouse=True)
 def loop_watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopWatch]:
-    """Fail a test in which a callback holds the loop for too long."""
+    """Fail a test in which a callback holds the loop for too long.
+
+    What earlier tests left behind is frozen: a collection that walks a whole suite's objects is no callback's work.
+    """
+    gc.freeze()
     watch = LoopWatch()
     run: Any = asyncio.events.Handle._run
 
@@ -47,4 +52,5 @@ def loop_watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopWatch]:
 
     monkeypatch.setattr(asyncio.events.Handle, "_run", timed)
     yield watch
+    gc.unfreeze()
     assert watch.longest_ms < BLOCKED_MS, f"{watch.longest_ms:.0f} ms in one callback: {watch.culprit}"
