@@ -27,7 +27,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' -o -name 'b
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 CHANGED := $(BIN)/python tools/changed.py
 
-.PHONY: help build serve test check fix bench wheel lock models test-packages test-tools test-models clean docs soak
+.PHONY: help build serve test check fix bench wheel lock models test-models test-packages test-tools clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -66,6 +66,7 @@ build: $(STAMPS)/native $(STAMPS)/web
 models: build
 	@$(BIN)/parley models pull default
 
+# The tests read one recording more: a human voice that comes with the recogniser.
 test-models: build
 	@$(BIN)/parley models pull default two-cities
 
@@ -101,9 +102,6 @@ test: test-packages test-tools test-models
 
 bench: test-tools models
 	@$(BIN)/python -m benchmarks $(ARGS)
-
-soak: test-tools models
-	@$(BIN)/python -m pytest tests/soak --timeout=3600 $(ARGS)
 
 lock: $(STAMPS)/dev
 	@tools/lock.sh

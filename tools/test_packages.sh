@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
-# Install Debian's packages that only the tests need: a browser, two more voices, a sound converter.
+# Install Debian's packages that only the tests need: a browser and two more voices.
 set -euo pipefail
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v flite >/dev/null || packages+=(flite)
-command -v sox >/dev/null || packages+=(sox)
-command -v ffmpeg >/dev/null || packages+=(ffmpeg)
 fc-list 2>/dev/null | grep -qi dejavu || packages+=(fonts-dejavu-core fontconfig)
 [ ${#packages[@]} -eq 0 ] && exit 0
 sudo=""
