@@ -35,11 +35,12 @@ from parley.sdp.negotiated import (
 )
 from parley.sdp.offered import Offer, OfferedMedia, parse_offer, read_offer
 from parley.sdp.parse import SdpLimits, parse_sdp
-from parley.sdp.policy import CALLS, REALTIME, AnswerPolicy, CodecRule
+from parley.sdp.policy import CALLS, CALLS_LIMITS, REALTIME, AnswerPolicy, CodecRule
 from parley.sdp.print import print_sdp
 
 __all__ = [
     "CALLS",
+    "CALLS_LIMITS",
     "REALTIME",
     "AnswerPolicy",
     "Candidate",

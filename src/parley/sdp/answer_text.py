@@ -27,6 +27,7 @@ __all__ = ["MAX_ADDRESSES", "MAX_MESSAGE_BYTES", "AnswerSections", "attribute"]
 MAX_MESSAGE_BYTES = 262_144
 """The largest data-channel message that we take, and say so; without the line browsers assume 64 KiB."""
 MAX_ADDRESSES = 3
+_TURNED = {"sendonly": "/recvonly", "recvonly": "/sendonly"}
 
 
 def attribute(name: str, argument: str | int | None = None) -> Line:
@@ -100,7 +101,9 @@ class AnswerSections:
         lines += [attribute(slot.direction), attribute("rtcp-mux")]
         if self.reduced_size and offered.description.attribute("rtcp-rsize"):
             lines.append(attribute("rtcp-rsize"))
-        lines += [attribute("extmap", f"{each.extension_id} {each.uri}") for each in slot.extensions]
+        # RFC 8285 §7: a direction of the offer comes back turned round.
+        ways = {each.uri: _TURNED.get(each.direction, "") for each in reversed(offered.extensions)}
+        lines += [attribute("extmap", f"{each.extension_id}{ways[each.uri]} {each.uri}") for each in slot.extensions]
         formats = []
         for codec in slot.codecs:
             formats.append(codec.payload_type)

@@ -361,7 +361,7 @@ class _Answer:
         kept: dict[str, HeaderExtension] = {}
         for offered in media.extensions:
             number, uri = offered.extension_id, offered.uri
-            usable = uri in self._policy.extensions and number <= 14 and offered.direction in {"", "sendrecv"}
+            usable = uri in self._policy.extensions and number <= 14 and offered.direction != "inactive"
             if not usable or self._uri_of.get(number, uri) != uri or self._id_of.get(uri, number) != number:
                 continue
             self._uri_of[number], self._id_of[uri] = uri, number

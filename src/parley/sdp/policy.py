@@ -1,6 +1,7 @@
 """What each product keeps of an offer: codecs, header extensions, feedback, and who opens DTLS.
 
-What lives here: policies as plain tables. What does not: how they are applied (`negotiate`).
+What lives here: policies as plain tables, and limits that differ from the usual. What does not: how they are applied
+(`negotiate`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from parley.sdp.negotiated import DtlsRole
+from parley.sdp.parse import SdpLimits
 
-__all__ = ["CALLS", "MID_EXTENSION", "REALTIME", "AnswerPolicy", "CodecRule"]
+__all__ = ["CALLS", "CALLS_LIMITS", "MID_EXTENSION", "REALTIME", "AnswerPolicy", "CodecRule"]
 
 MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
@@ -82,3 +84,6 @@ CALLS = AnswerPolicy(
     candidates_everywhere=True,
 )
 """A session at the SFU: media is passed on as it comes, so what the browser chose is kept."""
+
+CALLS_LIMITS = SdpLimits(text_bytes=1024 * 1024, lines=32_768)
+"""A browser repeats some 5 KiB for each video section in every offer, and a session may have dozens."""
