@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from player import Player
 from spoken import BYTES_PER_MS, FLITE_VOICES, say
 
 from parley.engines.base import EngineSet
@@ -77,12 +78,13 @@ async def supervised(
 
 
 class Client:
-    """One connection, with a writer task that reads everything at once. `events` keeps what came."""
+    """One connection, with a writer task that reads everything at once. `events` keeps what came, `player` plays it."""
 
     def __init__(self, handle: SessionHandle, attachment: Attachment) -> None:
         self.handle = handle
         self.attachment = attachment
         self.events: list[Event] = []
+        self.player = Player()
         self.closed = asyncio.Event()
         self._news = asyncio.Event()
         self._seen = 0
@@ -165,7 +167,10 @@ class Client:
     async def _read(self) -> None:
         async for frame in self.attachment.frames():
             assert isinstance(frame, str)
-            self.events.append(msgspec.json.decode(frame))
+            event: Event = msgspec.json.decode(frame)
+            if event["type"] == "response.output_audio.delta":
+                self.player.take(event["item_id"], base64.b64decode(event["delta"]))
+            self.events.append(event)
             self._news.set()
         self.closed.set()
         self._news.set()

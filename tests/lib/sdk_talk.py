@@ -17,52 +17,18 @@ from event_order import order_faults
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
+from player import Player
 from pydantic import TypeAdapter
 from served import Served
-from spoken import BYTES_PER_MS, duration_ms
+from spoken import BYTES_PER_MS
 
-__all__ = ["Event", "Player", "Talk", "talking"]
+__all__ = ["Event", "Talk", "talking"]
 
 Event = dict[str, Any]
 
 VALIDATOR: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 WAIT_S = 60
 BUSY_TRIES = 20
-
-
-class Player:
-    """A client's speaker: plays what comes, one piece after another, in real time."""
-
-    def __init__(self) -> None:
-        self._pieces: list[tuple[str, float, bytes]] = []
-        """Item, when it begins to sound, and the sound."""
-        self._free_at = 0.0
-
-    def take(self, item_id: str, pcm: bytes) -> None:
-        """Play `pcm` after what plays already."""
-        begins = max(asyncio.get_running_loop().time(), self._free_at)
-        self._pieces.append((item_id, begins, pcm))
-        self._free_at = begins + len(pcm) / BYTES_PER_MS / 1000
-
-    def played(self, item_id: str) -> bytes:
-        """The sound of `item_id` that has left the speaker."""
-        now = asyncio.get_running_loop().time()
-        return b"".join(
-            pcm[: max(0, int((now - begins) * 1000)) * BYTES_PER_MS]
-            for item, begins, pcm in self._pieces
-            if item == item_id
-        )
-
-    async def until(self, item_id: str, ms: int) -> None:
-        """Wait until `ms` of `item_id` have been played."""
-        async with asyncio.timeout(WAIT_S):
-            while duration_ms(self.played(item_id)) < ms:
-                await asyncio.sleep(0.01)
-
-    def stop(self) -> None:
-        """Fall silent and forget what waits; what was played stays known."""
-        self._pieces = [(item, 0.0, self.played(item)) for item in dict.fromkeys(item for item, _, _ in self._pieces)]
-        self._free_at = 0.0
 
 
 class Talk:
@@ -109,6 +75,11 @@ class Talk:
     def of(self, kind: str) -> list[Event]:
         """Every event of `kind` so far."""
         return [event for event in self.events if event["type"] == kind]
+
+    async def settled(self) -> None:
+        """Wait until every response that began is done."""
+        while len(self.of("response.created")) > len(self.of("response.done")):
+            await self.next()
 
     async def speak(self, pcm: bytes, *, step_ms: int = 100, live: bool = False) -> None:
         """Append in pieces of `step_ms`: as fast as the server takes them, or `live` at the pace of speech."""
@@ -170,4 +141,5 @@ async def talking(server: Served, session: Event | None = None, key: str = "none
             await talk.until("session.updated")
         yield talk
         listening.cancel()
-        assert order_faults(talk.events) == []
+        faults = order_faults(talk.events)
+        assert faults == [], faults
