@@ -47,3 +47,8 @@ def test_every_make_verb_that_the_documents_show_is_one() -> None:
     for document in DOCUMENTS:
         for verb in re.findall(r"`make ([a-z][a-z-]+)", document.read_text(encoding="utf-8")):
             assert verb in targets, f"{document.name} shows make {verb}"
+
+
+def test_the_list_of_deviations_is_what_the_sources_say() -> None:
+    checked = subprocess.run([sys.executable, "tools/deviations.py", "--check"], cwd=ROOT, check=False)
+    assert checked.returncode == 0, "run: python tools/deviations.py"
