@@ -69,7 +69,9 @@ def main() -> None:
         ("listens", statistics.median(listening for listening, _ in rounds)),
         ("ready to talk", statistics.median(ready for _, ready in rounds)),
     ):
-        print(f"{name:>14}: {seconds:5.2f} s, {seconds / baseline:4.1f} times importing the framework ({baseline:.2f} s)")
+        print(
+            f"{name:>14}: {seconds:5.2f} s, {seconds / baseline:4.1f} times importing the framework ({baseline:.2f} s)"
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ stage() { # title, command…
 }
 
 stage "format and lint" bash -c "ruff format --check --quiet src tests tools benchmarks && ruff check --quiet src tests tools benchmarks"
-stage "types" bash -c "mypy && npx --prefix web pyright --project pyproject.toml && npm run --silent --prefix web check"
+stage "types" bash -c "mypy && npx --prefix web pyright --project pyproject.toml && npm run --silent --prefix web types"
 stage "rust format and lint" bash -c "cargo fmt --check && cargo clippy --release --workspace --all-targets --quiet -- -D warnings"
 stage "rust tests" cargo test --release --workspace --quiet
 stage "pages' unit tests" npm test --silent --prefix web
