@@ -79,11 +79,19 @@ class AnswerSections:
         return tuple(lines)
 
     def declined(self, offered: OfferedMedia) -> MediaDescription:
-        """Write a section that is rejected: the same kind, protocol and mid, port 0 (RFC 3264 §6)."""
-        lines = [Line("c", "IN IP4 0.0.0.0"), attribute("inactive")]
-        if offered.has_mid:
-            lines.append(attribute("mid", offered.mid))
+        """Write a section that is rejected: the same kind, protocol and mid, port 0 (RFC 3264 §6).
+
+        Credentials, role, `rtcp-mux` and the one format's `rtpmap` mean nothing here, but a strict far end looks for
+        them in every section, rejected or not (aiortc does).
+        """
         section = offered.description
+        lines = [Line("c", "IN IP4 0.0.0.0"), *self._transport_lines(offered), attribute("inactive")]
+        if section.attribute("rtcp-mux"):
+            lines.append(attribute("rtcp-mux"))
+        beginning = f"rtpmap:{section.formats[0]} "
+        rtpmap = next((line for line in section.lines if line.kind == "a" and line.value.startswith(beginning)), None)
+        if rtpmap:
+            lines.append(rtpmap)
         return MediaDescription(section.kind, 0, section.protocol, section.formats[:1], tuple(lines))
 
     def data(self, offered: OfferedMedia, association: SctpAssociation, *, tagged: bool) -> MediaDescription:
@@ -120,9 +128,12 @@ class AnswerSections:
         return self._section(offered, tuple(str(number) for number in formats), lines)
 
     def _opening(self, offered: OfferedMedia, *, tagged: bool) -> list[Line]:
+        candidates = _candidates(self.transport.candidates) if tagged or self.candidates_everywhere else []
+        return candidates + self._transport_lines(offered)
+
+    def _transport_lines(self, offered: OfferedMedia) -> list[Line]:
         ours = self.transport
-        lines = _candidates(ours.candidates) if tagged or self.candidates_everywhere else []
-        lines += [
+        lines = [
             attribute("fingerprint", f"{ours.fingerprint.algorithm} {ours.fingerprint.value}"),
             attribute("setup", self.role),
             attribute("ice-ufrag", ours.ice.ufrag),
@@ -133,7 +144,7 @@ class AnswerSections:
         return lines
 
     def _section(self, offered: OfferedMedia, formats: tuple[str, ...], lines: list[Line]) -> MediaDescription:
-        # RFC 8839 §4.2.1.2: the m-line and c= name the default candidate; 9 and 0.0.0.0 stand for none.
+        # RFC 8839 §4.2.1: the m-line and c= name the default candidate; 9 and 0.0.0.0 stand for none.
         default = next((each for each in self.transport.candidates if each.protocol == "udp"), None)
         host, port = (default.host, default.port) if default else ("0.0.0.0", 9)  # noqa: S104 - "no address" in SDP
         connection = Line("c", f"IN {'IP6' if ':' in host else 'IP4'} {host}")

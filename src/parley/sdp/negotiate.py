@@ -206,7 +206,7 @@ class _Answer:
         remote = self._remote()
         self._check_collisions()
         lite = self._transport.ice_lite and not self._offer.ice_lite
-        role = remote.role if remote else self._policy.role
+        role = remote.role if remote else self._memory.role or self._policy.role
         policy = self._policy
         writer = AnswerSections(
             self._transport, role, lite, policy.candidates_everywhere, reduced_size=policy.reduced_size

@@ -8,7 +8,7 @@ a `PeerSpec`. W3C and RFC names are used as they are. Directions are ours: `rece
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
 
@@ -45,7 +45,7 @@ class IceCredentials:
     """RFC 8839 §5.4: a ufrag of 4 to 256 characters, a password of 22 to 256."""
 
     ufrag: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class RemoteTransport:
 class Negotiated:
     """An offer's outcome: the text that goes back, and all that a media plane must know."""
 
-    answer: str
+    answer: str = field(repr=False)
     local_ice: IceCredentials
     remote: RemoteTransport | None
     """None if every m-line is closed: there is no transport to speak of, and an earlier one stays as it is."""

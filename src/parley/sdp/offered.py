@@ -86,7 +86,7 @@ class OfferedMedia:
 
     @property
     def rejected(self) -> bool:
-        """RFC 9143 §7.2: port 0 means rejected, unless the section is `bundle-only`."""
+        """RFC 9143 §6: port 0 means rejected, unless the section is `bundle-only`."""
         return self.description.port == 0 and self.description.attribute("bundle-only") is None
 
     @property

@@ -93,6 +93,14 @@ def test_what_the_result_says_of_a_browser() -> None:
     assert negotiated.local_ice == our_transport().ice
 
 
+def test_a_result_in_a_log_shows_no_password() -> None:
+    shown = repr(answered(CHROMIUM))
+    assert "flUv" in shown
+    for password in ("u2+sa3fRfr+5wct01SQA4fQS", our_transport().ice.password):
+        assert password not in shown
+    assert our_transport().ice.password not in repr(our_transport())
+
+
 def test_lines_that_clients_depend_on() -> None:
     rows = answered(CHROMIUM).answer.split("\r\n")
     for row in (
@@ -257,6 +265,15 @@ def test_declined_video_leaves_the_group() -> None:
     first, second, _ = parse_sdp(negotiated.answer).media
     assert (first.port, first.attribute("inactive") is not None) == (0, True)
     assert second.attribute("candidate") is not None
+
+
+def test_a_declined_section_has_what_strict_clients_look_for_in_every_section() -> None:
+    # aiortc refuses the whole answer otherwise.
+    declined = parse_sdp(answered(offer_text("aiortc_audio_video_data")).answer).media[1]
+    assert declined.port == 0
+    for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup", "rtcp-mux", "rtpmap", "mid"):
+        assert declined.attribute(name) is not None, name
+    assert declined.attribute("candidate") is None
 
 
 def test_video_is_vp8_with_picture_loss_and_nothing_else() -> None:
