@@ -15,13 +15,19 @@ from parley.sdp.errors import SdpError, excerpt
 __all__ = ["Line", "MediaDescription", "SessionDescription"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Line:
-    """One line: its letter and everything after the equals sign. `number` counts from 1; 0 if it was never read."""
+    """One line: its letter and everything after the equals sign. `number` counts from 1; 0 if it was never read.
+
+    Its representation is an excerpt, so that a description in a log or a traceback shows no credentials.
+    """
 
     kind: str
     value: str
     number: int = field(default=0, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Line({self.number}: {excerpt(f'{self.kind}={self.value}')})"
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from parley.sdp.answer_text import AnswerSections
+from parley.sdp.codec_choice import choose_codecs, meaning_of, no_codec
 from parley.sdp.description import MediaDescription, SessionDescription
 from parley.sdp.memory import ConnectionMemory, RememberedSection, check_continuity
 from parley.sdp.negotiated import (
@@ -41,7 +42,7 @@ from parley.sdp.negotiated import (
     TrackKind,
 )
 from parley.sdp.offered import Offer, OfferedMedia
-from parley.sdp.policy import CALLS, MID_EXTENSION, REALTIME, AnswerPolicy, CodecRule
+from parley.sdp.policy import CALLS, MID_EXTENSION, REALTIME, AnswerPolicy
 from parley.sdp.print import print_sdp
 
 __all__ = ["MediaPlan", "answer_calls", "answer_realtime"]
@@ -79,7 +80,7 @@ def answer_realtime(
         if media.description.kind == "audio":
             plans[media.index] = MediaPlan(receive=True, send=voice) if media is heard else "one audio section is taken"
         elif media.description.kind == "video":
-            takes = video == "vp8" and seen is None and media.sends and bool(_codecs(media, policy))
+            takes = video == "vp8" and seen is None and media.sends and bool(choose_codecs(media, policy))
             seen = media if takes else seen
             plans[media.index] = MediaPlan(receive=True) if takes else "video is not taken here"
         elif media.description.kind == "application":
@@ -132,46 +133,12 @@ def answer_calls(
 def _choose_audio(offer: Offer, policy: AnswerPolicy) -> OfferedMedia | None:
     offered = [media for media in offer.media if media.description.kind == "audio" and not media.rejected]
     for media in offered:
-        if not media.usable and _codecs(media, policy):
+        if not media.usable and choose_codecs(media, policy):
             return media
     if offered:
         first = offered[0]
-        raise first.error(f"this audio cannot be taken ({first.usable or _no_codec(policy.audio)})")
+        raise first.error(f"this audio cannot be taken ({first.usable or no_codec(policy.audio)})")
     return None
-
-
-def _no_codec(rules: tuple[CodecRule, ...]) -> str:
-    return f"no codec that Parley speaks: offer {', '.join(rule.name for rule in rules)}"
-
-
-def _codecs(media: OfferedMedia, policy: AnswerPolicy) -> tuple[tuple[Codec, str], ...]:
-    """Find the codecs that we take, each with our `fmtp`."""
-    rules = policy.audio if media.description.kind == "audio" else policy.video
-    feedback = policy.feedback if media.description.protocol.endswith("F") else frozenset()
-    found: list[tuple[int, Codec, str]] = []
-    for codec in media.codecs:
-        # RFC 5761 §4: these cannot be told from RTCP on a shared port.
-        rule = _rule(rules, codec) if not 64 <= codec.payload_type <= 95 else -1
-        if rule < 0:
-            continue
-        kept = replace(
-            codec,
-            feedback=tuple(value for value in codec.feedback if value in feedback),
-            rtx_payload_type=codec.rtx_payload_type if policy.retransmission else None,
-        )
-        answered = rules[rule].parameters
-        found.append((rule, kept, codec.parameters if answered is None else answered))
-    if policy.codec_order == "ours":
-        firsts = {rule: (codec, text) for rule, codec, text in reversed(found)}
-        return tuple(firsts[rule] for rule in sorted(firsts))
-    return tuple((codec, text) for _, codec, text in found)
-
-
-def _rule(rules: tuple[CodecRule, ...], codec: Codec) -> int:
-    for number, rule in enumerate(rules):
-        if rule.name.lower() == codec.name.lower() and rule.clock_rate_hz == codec.clock_rate_hz:
-            return number
-    return -1
 
 
 class _Answer:
@@ -192,7 +159,7 @@ class _Answer:
         self._plans = plans
         self._codecs: dict[int, tuple[tuple[Codec, str], ...]] = {}
         # In a bundle a payload type and an extension id mean one thing, now and later.
-        self._meanings = {codec.payload_type: _meaning(codec) for codec in memory.audio + memory.video}
+        self._meanings = {codec.payload_type: meaning_of(codec) for codec in memory.audio + memory.video}
         self._uri_of = {extension.extension_id: extension.uri for extension in memory.extensions}
         self._id_of = {extension.uri: extension.extension_id for extension in memory.extensions}
         for codec in memory.audio + memory.video:
@@ -261,14 +228,14 @@ class _Answer:
                 self._codecs[media.index] = codecs
                 if not codecs:
                     kind = media.description.kind
-                    refusals[media.index] = _no_codec(self._policy.audio if kind == "audio" else self._policy.video)
+                    refusals[media.index] = no_codec(self._policy.audio if kind == "audio" else self._policy.video)
         return refusals
 
     def _known_codecs(self, media: OfferedMedia) -> tuple[tuple[Codec, str], ...]:
         """Drop the codecs whose payload type means something else in this connection."""
         kept = []
-        for codec, text in _codecs(media, self._policy):
-            if self._meanings.setdefault(codec.payload_type, _meaning(codec)) != _meaning(codec):
+        for codec, text in choose_codecs(media, self._policy):
+            if self._meanings.setdefault(codec.payload_type, meaning_of(codec)) != meaning_of(codec):
                 continue
             repair = codec.rtx_payload_type
             repairs = ("rtx", str(codec.payload_type))
@@ -373,7 +340,3 @@ def _direction(*, receives: bool, sends: bool) -> Direction:
     if receives:
         return "sendrecv" if sends else "recvonly"
     return "sendonly" if sends else "inactive"
-
-
-def _meaning(codec: Codec) -> tuple[str, str]:
-    return codec.name.lower(), f"{codec.clock_rate_hz}/{codec.channels}"

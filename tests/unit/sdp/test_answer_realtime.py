@@ -98,7 +98,9 @@ def test_a_result_in_a_log_shows_no_password() -> None:
     assert "flUv" in shown
     for password in ("u2+sa3fRfr+5wct01SQA4fQS", our_transport().ice.password):
         assert password not in shown
-    assert our_transport().ice.password not in repr(our_transport())
+        assert password not in repr(parse_offer(CHROMIUM))
+        assert password not in repr(parse_sdp(CHROMIUM))
+        assert password not in repr(our_transport())
 
 
 def test_lines_that_clients_depend_on() -> None:
