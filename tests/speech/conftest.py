@@ -7,6 +7,7 @@ import wave
 from collections.abc import Iterator
 
 import pytest
+from served import Served, parley_serve
 from spoken import models_dir
 
 from parley.audio import RATE_HZ, Resampler
@@ -39,6 +40,13 @@ def chat() -> Iterator[SmolLm]:
     asyncio.run(engine.warm_up())
     yield engine
     asyncio.run(engine.aclose())
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Served]:
+    """`parley serve` with its keyless engines, one for all conversations."""
+    with parley_serve() as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

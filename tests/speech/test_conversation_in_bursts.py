@@ -6,11 +6,9 @@ the human reading, and the places where the sentences were put for the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sdk_talk import Event, Talk, talking
-from served import Served, parley_serve
+from served import Served
 from speech_engines import TALE, pieces
 from spoken import HIBARI, duration_ms, edges, say, silence, word_error_rate, words
 
@@ -34,12 +32,6 @@ LISTENING: Event = {
         }
     }
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with parley_serve() as served:
-        yield served
 
 
 def pauses(pcm: bytes) -> list[tuple[int, int]]:

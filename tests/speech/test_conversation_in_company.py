@@ -6,11 +6,10 @@ Time is counted in the audio that a speaker has sent, so a slow machine slows th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from sdk_talk import Event, Talk, talking
-from served import Served, parley_serve
+from served import Served
 from spoken import HIBARI, heard, say, silence, words
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(180)]
@@ -24,12 +23,6 @@ TOOL: Event = {
     "description": "Get the current weather in a city.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with parley_serve() as served:
-        yield served
 
 
 async def answered(talk: Talk, question: str, voice: str) -> Event:

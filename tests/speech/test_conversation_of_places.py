@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 from sdk_talk import Event, Talk, talking
-from served import Served, parley_serve
+from served import Served
 from spoken import duration_ms, heard, say, silence, words
 
 pytestmark = [pytest.mark.speech, pytest.mark.timeout(180)]
@@ -31,12 +30,6 @@ ITINERARY = (
     "evenings. Your second stop is Chicago."
 )
 STEP_MS = 200
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with parley_serve() as served:
-        yield served
 
 
 async def itinerary(talk: Talk) -> tuple[str, bytes]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sdk_talk import Event, Talk, talking
-from served import Served, parley_serve
+from served import Served
 from spoken import FLITE_VOICES, HIBARI, heard, noisy, say, silence, words
 
 log = logging.getLogger(__name__)
@@ -69,12 +68,6 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
     ("Set the volume to thirty percent.", "set_volume", {"percent": 30}),
 ]
 SESSION = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}, "tools": TOOLS}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with parley_serve() as served:
-        yield served
 
 
 def called(output: list[Event]) -> list[tuple[str, dict[str, Any]]]:
