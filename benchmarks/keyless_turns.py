@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from parley.engines.base import EngineSet, RecognitionOptions
 from parley.engines.catalog import EngineSettings, build_engines
 from parley.engines.local.store import default_models_dir
@@ -28,6 +30,7 @@ from parley.runtime.limits import Limits
 from parley.runtime.supervisor import Supervisor
 
 TURNS = 7
+LEVEL_SAMPLES = 240
 WINDOW_MS = 500
 TOOL = {
     "type": "function",
@@ -67,9 +70,14 @@ class _Session:
 
 
 async def _spoken(engines: EngineSet, text: str) -> bytes:
+    """The sentence up to its last audible 10 ms: what fades out behind it is no speech."""
     pcm = b"".join([part.pcm async for part in engines.synthesizer.speak(text, voice="", speed=1.0)])
-    end = len(pcm.rstrip(b"\0"))
-    return pcm[: end + end % 2]
+    samples = np.frombuffer(pcm, np.int16).astype(np.float64)
+    level = np.sqrt(
+        np.mean(samples[: len(samples) // LEVEL_SAMPLES * LEVEL_SAMPLES].reshape(-1, LEVEL_SAMPLES) ** 2, axis=1)
+    )
+    last = int(np.flatnonzero(level > 0.05 * level.max())[-1])
+    return pcm[: (last + 1) * LEVEL_SAMPLES * 2]
 
 
 async def _turn(session: _Session, engines: EngineSet, text: str, *, tool: bool) -> float:
