@@ -54,3 +54,5 @@ class Limits:
     """A final transcript that takes longer has failed."""
     score_ms: int = 1_000
     """A turn detector that takes longer is not heard."""
+    tool_ms: int = 60_000
+    """A tool that the server runs has failed when it takes longer."""

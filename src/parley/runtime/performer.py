@@ -2,7 +2,7 @@
 
 Speech goes to the audio store and on to whoever plays it, events to connections, work to the engines. Owns everything
 that an output can start or fill; `close` ends it all. Neighbours: `runner` (feeds it the outputs), `projection` and
-`links` (events), `generations`, `recognitions`, `adoptions`, `scores` (engines), `audio_store`.
+`links` (events), `generations`, `recognitions`, `adoptions`, `scores` (engines), `tool_runs`, `audio_store`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import msgspec
 
 from parley.engines.base import EngineSet
 from parley.protocol.realtime.ids import ItemId, LaneId
+from parley.protocol.realtime.inputs import SessionExpired
 from parley.protocol.realtime.outputs import (
+    AbandonTool,
     AbandonTranscription,
     AudioOut,
+    CallTool,
     CancelGeneration,
     Close,
     DropItemAudio,
@@ -23,6 +26,7 @@ from parley.protocol.realtime.outputs import (
     FlushPlayout,
     ForgetLane,
     KeepItemAudio,
+    ListMcpTools,
     Output,
     ScoreTurn,
     Send,
@@ -32,8 +36,9 @@ from parley.protocol.realtime.outputs import (
     TranscribeItemAudio,
     TruncateItemAudio,
 )
-from parley.protocol.realtime.server_events import OutputAudioDelta, ResponseDone, ServerEvent
+from parley.protocol.realtime.server_events import OutputAudioDelta, ResponseDone, ServerEvent, Usage
 from parley.runtime.adoptions import Adoptions
+from parley.runtime.allowance import Allowance
 from parley.runtime.audio_store import AudioStore
 from parley.runtime.generations import Generations, Spawn
 from parley.runtime.limits import Limits
@@ -45,6 +50,7 @@ from parley.runtime.playout import Playout
 from parley.runtime.projection import Projection
 from parley.runtime.recognitions import Recognitions
 from parley.runtime.scores import Scores
+from parley.runtime.tool_runs import NoTools, ToolExecutor, ToolRuns
 
 __all__ = ["InternalError", "Performer"]
 
@@ -66,8 +72,12 @@ class Performer:
         metrics: SessionMetrics,
         spawn: Spawn,
         playout: Playout | None,
+        tools: ToolExecutor | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self._machine = machine
+        self._mailbox = mailbox
+        self._allowance = allowance
         self._links = links
         self._metrics = metrics
         self._playout = playout
@@ -83,6 +93,7 @@ class Performer:
             engines.recognizer, store, mailbox, spawn, slice_ms=limits.slice_ms, limit_ms=limits.recognition_ms
         )
         self._scores = Scores(engines.turn_detector, store, mailbox, spawn, limit_ms=limits.score_ms)
+        self._tools = ToolRuns(tools or NoTools(), mailbox, spawn, limit_ms=limits.tool_ms)
 
     def keep_lane_audio(self, lane: LaneId, pcm: bytes) -> None:
         """Keep what a lane heard; the machine is told next."""
@@ -128,6 +139,12 @@ class Performer:
                 self._store.forget(output.lane, output.before_sample)
             case FlushPlayout():
                 self._flush_playout(output.item_id)
+            case ListMcpTools():
+                self._tools.list_tools(output)
+            case CallTool():
+                self._tools.call(output)
+            case AbandonTool():
+                self._tools.abandon(output.item_id)
             case Close():
                 self._links.close(output.code, output.reason, output.to)
             case _:
@@ -139,6 +156,7 @@ class Performer:
         self._recognitions.close()
         self._adoptions.close()
         self._scores.close()
+        self._tools.close()
         self._store.clear()
 
     def _congested(self) -> bool:
@@ -149,11 +167,17 @@ class Performer:
         if isinstance(event, ResponseDone):
             timeline = self._machine.timeline.take(event.response.id)
             self._metrics.response_done(event.response.status, timeline)
+            self._charge(event.response.usage)
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
         for completed in self._projection.events(event, self._machine.config):
             silent = None if isinstance(completed, OutputAudioDelta) else event
             self._links.send(completed, output.to, silent=silent)
+
+    def _charge(self, usage: Usage | None) -> None:
+        """Count what a response used; a session whose grant is used up ends."""
+        if self._allowance is not None and usage is not None and not self._allowance.spend(usage.total_tokens):
+            self._mailbox.post(SessionExpired("budget_spent"))
 
     def _speak(self, out: AudioOut) -> None:
         self._store.extend(out.item_id, out.pcm)

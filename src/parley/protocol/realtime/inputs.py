@@ -14,6 +14,8 @@ from parley.protocol.realtime.client_events import ClientEvent
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Chunk
 from parley.protocol.realtime.ids import ConnectionId, ItemId, LaneId, ResponseId
+from parley.protocol.realtime.items import McpError, McpToolInfo
+from parley.protocol.realtime.session_config import StoredPrompt
 
 __all__ = [
     "ClientEventReceived",
@@ -23,11 +25,15 @@ __all__ = [
     "EngineChunk",
     "Input",
     "LaneAdvanced",
+    "McpListingFailed",
+    "McpToolsListed",
     "PlayoutDrained",
     "PlayoutFlushed",
     "PlayoutStarted",
     "SessionExpired",
     "Tick",
+    "ToolFailed",
+    "ToolReturned",
     "TranscriptFailed",
     "TranscriptFinal",
     "TranscriptPartial",
@@ -47,11 +53,15 @@ class Disconnected(msgspec.Struct, frozen=True, tag=True):
     connection: ConnectionId
 
 
-class ClientEventReceived(msgspec.Struct, frozen=True, tag=True):
-    """A well-formed client event other than `input_audio_buffer.append`, which arrives as `LaneAdvanced`."""
+class ClientEventReceived(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """A well-formed client event other than `input_audio_buffer.append`, which arrives as `LaneAdvanced`.
+
+    `prompt`: what the stored prompt that the event names stands for; None if it names none or there is none.
+    """
 
     connection: ConnectionId
     event: ClientEvent
+    prompt: StoredPrompt | None = None
 
 
 class ClientFaultReceived(msgspec.Struct, frozen=True, tag=True):
@@ -138,10 +148,41 @@ class PlayoutFlushed(msgspec.Struct, frozen=True, tag=True):
     samples: int
 
 
-class SessionExpired(msgspec.Struct, frozen=True, tag=True):
-    """The runner ends the session early (`draining`) or for a reason of its own; close everything with that reason."""
+class McpToolsListed(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `ListMcpTools`: every tool the MCP server has, before the client's `allowed_tools`."""
 
-    reason: Literal["draining", "internal_error"]
+    item_id: ItemId
+    tools: tuple[McpToolInfo, ...]
+
+
+class McpListingFailed(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `ListMcpTools`: the MCP server did not say. `error.message` never quotes what a client said."""
+
+    item_id: ItemId
+    error: McpError
+
+
+class ToolReturned(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `CallTool`: what the tool gave, any text."""
+
+    item_id: ItemId
+    output: str
+
+
+class ToolFailed(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `CallTool`: the tool gave nothing. The model is told `error.message`."""
+
+    item_id: ItemId
+    error: McpError
+
+
+class SessionExpired(msgspec.Struct, frozen=True, tag=True):
+    """The runner ends the session early, for a reason of its own; close everything with that reason.
+
+    `budget_spent`: what its client was granted is used up. `client_left`: nobody is there any more.
+    """
+
+    reason: Literal["draining", "internal_error", "budget_spent", "client_left"]
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):
@@ -162,6 +203,10 @@ Input = (
     | PlayoutStarted
     | PlayoutDrained
     | PlayoutFlushed
+    | McpToolsListed
+    | McpListingFailed
+    | ToolReturned
+    | ToolFailed
     | SessionExpired
     | Tick
 )

@@ -11,10 +11,13 @@ from parley.protocol.realtime.generation import GenerationContext, TextSpan
 from parley.protocol.realtime.ids import ConnectionId, EventId, ItemId, LaneId, ResponseId
 from parley.protocol.realtime.server_events import ServerEvent
 from parley.protocol.realtime.session_config import AudioFormat
+from parley.protocol.realtime.tools import McpTool
 
 __all__ = [
+    "AbandonTool",
     "AbandonTranscription",
     "AudioOut",
+    "CallTool",
     "CancelGeneration",
     "Close",
     "DropItemAudio",
@@ -22,6 +25,7 @@ __all__ = [
     "FlushPlayout",
     "ForgetLane",
     "KeepItemAudio",
+    "ListMcpTools",
     "Output",
     "ScoreTurn",
     "Send",
@@ -173,6 +177,32 @@ class CancelGeneration(msgspec.Struct, frozen=True, tag=True):
     response_id: ResponseId
 
 
+class ListMcpTools(msgspec.Struct, frozen=True, tag=True):
+    """Ask MCP server `server` for its tools; answer with `McpToolsListed` or `McpListingFailed`, once."""
+
+    item_id: ItemId
+    server: McpTool
+
+
+class CallTool(msgspec.Struct, frozen=True, tag=True):
+    """Run a tool on the server; answer with `ToolReturned` or `ToolFailed`, once.
+
+    `server` is the MCP server whose tool `name` is, None for one of the session's `hosted_tools`. `arguments` is the
+    JSON text as the model wrote it: it may be no JSON at all.
+    """
+
+    item_id: ItemId
+    name: str
+    arguments: str
+    server: McpTool | None = None
+
+
+class AbandonTool(msgspec.Struct, frozen=True, tag=True):
+    """Nobody wants the answer to `item_id`'s `ListMcpTools` or `CallTool` any more: cancel it. No answer."""
+
+    item_id: ItemId
+
+
 class Close(msgspec.Struct, frozen=True, tag=True):
     """Close connection `to` (every one if None) after what was sent before."""
 
@@ -197,5 +227,8 @@ Output = (
     | ForgetLane
     | StartGeneration
     | CancelGeneration
+    | ListMcpTools
+    | CallTool
+    | AbandonTool
     | Close
 )

@@ -73,11 +73,15 @@ from parley.protocol.realtime.inputs import (
     EngineChunk,
     Input,
     LaneAdvanced,
+    McpListingFailed,
+    McpToolsListed,
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
     SessionExpired,
     Tick,
+    ToolFailed,
+    ToolReturned,
     TranscriptFailed,
     TranscriptFinal,
     TranscriptPartial,
@@ -107,6 +111,7 @@ __all__ = ["RealtimeSession"]
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_INTERNAL_ERROR = 1011
+CLOSE_REFUSED = 4000
 
 
 class RealtimeSession:
@@ -216,6 +221,8 @@ class RealtimeSession:
                 self._greet(input.connection)
             case SessionExpired():
                 self._end_early(input)
+            case McpToolsListed() | McpListingFailed() | ToolReturned() | ToolFailed():
+                pass
             case Disconnected() | Tick():
                 pass
             case _:
@@ -403,6 +410,14 @@ class RealtimeSession:
                 text = "The session ended because of a fault in the server; connect again."
                 fault = ClientFault(code="internal_error", message=text, type="server_error")
                 self._finish(fault, CLOSE_INTERNAL_ERROR, text)
+            case "budget_spent":
+                text = "The session has used all the tokens it was granted; get a new grant from your server."
+                fault = ClientFault(code="insufficient_quota", message=text, type="insufficient_quota")
+                self._finish(fault, CLOSE_REFUSED, text)
+            case "client_left":
+                text = "The client has left."
+                fault = ClientFault(code="client_left", message=text)
+                self._finish(fault, CLOSE_GOING_AWAY, text)
             case _:
                 assert_never(expired.reason)
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from parley.protocol.realtime.tools import McpTool, Tool, ToolChoice
+from parley.protocol.realtime.prompts import PromptReference
+from parley.protocol.realtime.tools import FunctionTool, McpTool, Tool, ToolChoice
 
 __all__ = [
     "AudioFormat",
@@ -34,6 +35,7 @@ __all__ = [
     "SessionConfig",
     "SessionObject",
     "SessionPatch",
+    "StoredPrompt",
     "Transcription",
     "TranscriptionSessionObject",
     "TurnDetection",
@@ -138,10 +140,12 @@ class SessionConfig(msgspec.Struct, frozen=True):
     max_output_tokens: int | Literal["inf"] = "inf"
     temperature: float | None = None
     truncation: Any = "auto"
-    prompt: Any = None
+    prompt: PromptReference | None = None
     tracing: Any = None
     include: tuple[str, ...] | None = None
     audio: SessionAudio = SessionAudio()
+    hosted_tools: tuple[FunctionTool, ...] = ()
+    """Functions that the server runs itself, beside `tools`. Clients can neither set nor see them."""
 
     @property
     def speaks(self) -> bool:
@@ -193,10 +197,20 @@ class SessionPatch(msgspec.Struct, frozen=True):
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
     temperature: float | UnsetType | None = UNSET
     truncation: Any | UnsetType = UNSET
-    prompt: Any | UnsetType = UNSET
+    prompt: PromptReference | UnsetType | None = UNSET
     tracing: Any | UnsetType = UNSET
     include: tuple[str, ...] | UnsetType | None = UNSET
     audio: AudioPatch | UnsetType = UNSET
+
+
+class StoredPrompt(msgspec.Struct, frozen=True):
+    """What a `PromptReference` was found to stand for: settings, with the variables filled in.
+
+    They apply below whatever the same event sets by itself. Of a response's prompt only instructions, tools and tool
+    choice are used.
+    """
+
+    settings: SessionPatch
 
 
 def merged(config: SessionConfig, patch: SessionPatch) -> SessionConfig:
@@ -244,12 +258,14 @@ class RealtimeSessionObject(msgspec.Struct, frozen=True, tag_field="type", tag="
     tool_choice: ToolChoice
     max_output_tokens: int | Literal["inf"]
     tracing: Any
-    prompt: Any
+    prompt: PromptReference | None
     truncation: Any
     expires_at: int
     audio: SessionAudio
     include: tuple[str, ...] | None
     object: Literal["realtime.session"] = "realtime.session"
+    parley_locked: tuple[str, ...] | UnsetType = UNSET
+    """Fields that this connection cannot change; only where there are any."""
 
 
 class _TranscriptionTurns(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -23,7 +23,11 @@ class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"
 
 
 class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
-    """A remote MCP server whose tools the server runs. Stored and echoed with its credentials redacted."""
+    """A remote MCP server whose tools the server runs. Stored and echoed with its credentials redacted.
+
+    `parley_continue`: once the calls of a response have returned, the response goes on and says what came of them. By
+    default the client asks for the next response, as the vendor's SDKs expect.
+    """
 
     server_label: str
     server_url: str | UnsetType = UNSET
@@ -33,6 +37,10 @@ class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
     allowed_tools: Any | UnsetType = UNSET
     require_approval: Any | UnsetType = UNSET
     server_description: str | UnsetType = UNSET
+    tunnel_id: str | UnsetType = UNSET
+    defer_loading: bool | UnsetType = UNSET
+    allowed_callers: Any | UnsetType = UNSET
+    parley_continue: bool | UnsetType = UNSET
 
 
 Tool = FunctionTool | McpTool
