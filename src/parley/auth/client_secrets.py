@@ -1,8 +1,8 @@
 """Client secrets: short-lived, opaque `ek_…` values that let a browser start sessions. Stored as digests only.
 
-A secret carries the session configuration it was minted with, as the JSON the minting server sent; it may be used any
-number of times until it expires, and a running session outlives it. Source: Realtime API, "Create client secret".
-Neighbours: `keys`, `permissions`; `server.routes_realtime` mints.
+A secret carries the session configuration it was minted with, as the JSON the minting server sent, and a scope that
+bounds what its bearer may do; it may be used any number of times until it expires, and a running session outlives it.
+Source: Realtime API, "Create client secret". Neighbours: `keys`, `scope`, `permissions`; the server mints.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from parley.auth.scope import UNBOUNDED, Scope
 
 __all__ = [
     "DEFAULT_LIFETIME_S",
@@ -36,6 +38,11 @@ class ClientSecret:
     expires_at: int
     """Unix seconds."""
     session: bytes | None = None
+    scope: Scope = UNBOUNDED
+    account: str = ""
+    """Opaque name of what is counted for this secret."""
+    minted_by: str = ""
+    """Account of the key that minted it."""
 
 
 class TooManySecrets(Exception):  # noqa: N818 - a refusal, phrased as one
@@ -45,7 +52,9 @@ class TooManySecrets(Exception):  # noqa: N818 - a refusal, phrased as one
 class SecretStore(Protocol):
     """Where secrets live. Asynchronous, so that several nodes may share one."""
 
-    async def mint(self, *, lifetime_s: int, session: bytes | None) -> tuple[str, ClientSecret]:
+    async def mint(
+        self, *, lifetime_s: int, session: bytes | None, scope: Scope = UNBOUNDED, minted_by: str = ""
+    ) -> tuple[str, ClientSecret]:
         """Make a secret; give its value, which is never seen again, and its record. Raises `TooManySecrets`."""
 
     async def find(self, value: str) -> ClientSecret | None:
@@ -62,7 +71,9 @@ class MemorySecretStore:
         self._capacity = capacity
         self._secrets: dict[bytes, ClientSecret] = {}
 
-    async def mint(self, *, lifetime_s: int, session: bytes | None) -> tuple[str, ClientSecret]:
+    async def mint(
+        self, *, lifetime_s: int, session: bytes | None, scope: Scope = UNBOUNDED, minted_by: str = ""
+    ) -> tuple[str, ClientSecret]:
         """See `SecretStore.mint`."""
         now = self._unix_seconds()
         if len(self._secrets) >= self._capacity:
@@ -70,8 +81,9 @@ class MemorySecretStore:
             if len(self._secrets) >= self._capacity:
                 raise TooManySecrets
         value = SECRET_PREFIX + self._token()
-        secret = ClientSecret(expires_at=int(now) + lifetime_s, session=session)
-        self._secrets[_digest(value)] = secret
+        key = _digest(value)
+        secret = ClientSecret(int(now) + lifetime_s, session, scope, f"secret:{key.hex()}", minted_by)
+        self._secrets[key] = secret
         return value, secret
 
     async def find(self, value: str) -> ClientSecret | None:

@@ -29,6 +29,10 @@ class ApiKeys:
             found |= hmac.compare_digest(digest, given)
         return found
 
+    def account(self, key: str) -> str | None:
+        """Give the name under which uses of `key` are counted, None if it is not one of them."""
+        return f"key:{_digest(key).hex()}" if self.accept(key) else None
+
 
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

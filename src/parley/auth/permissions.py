@@ -37,6 +37,8 @@ class Principal:
 
     secret: ClientSecret | None = None
     restricted: bool = False
+    account: str = ""
+    """Opaque name of whom to count for: the key that was sent or that minted the secret; empty without keys."""
 
     def may(self, permission: Permission) -> bool:
         """Say whether this principal has `permission`."""
@@ -61,16 +63,17 @@ async def identify(bearer: str | None, keys: ApiKeys, secrets: SecretStore) -> P
             return _unauthorized(
                 "The client secret is unknown or expired. Mint a new one: POST /v1/realtime/client_secrets."
             )
-        return Principal(secret=secret, restricted=bool(keys))
+        return Principal(secret=secret, restricted=bool(keys), account=secret.minted_by)
     if not keys:
         return Principal()
     if not bearer:
         return _unauthorized(
             "No API key was sent. Send `Authorization: Bearer KEY` with a key this server was started with."
         )
-    if not keys.accept(bearer):
+    account = keys.account(bearer)
+    if account is None:
         return _unauthorized("Incorrect API key. Send a key this server was started with (--api-key).")
-    return Principal()
+    return Principal(account=account)
 
 
 def _unauthorized(message: str) -> Refusal:

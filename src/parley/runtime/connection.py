@@ -17,6 +17,7 @@ from parley.protocol.realtime.server_events import ServerEvent
 from parley.runtime.appends import AppendDecoder
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.outbox import Outbox
+from parley.runtime.permit import Permit
 
 __all__ = ["Attachment", "Connection", "Spelling"]
 
@@ -26,7 +27,7 @@ _BINARY = ClientFault(
 
 
 class Spelling:
-    """One event, spelled at most once per dialect however many connections get it.
+    """One event, spelled at most once per dialect and permit however many connections get it.
 
     `silent` is what a link without audio gets instead, None if it gets nothing.
     """
@@ -34,17 +35,18 @@ class Spelling:
     def __init__(self, event: ServerEvent, silent: ServerEvent | None) -> None:
         self._event = event
         self._silent = silent
-        self._spelled: dict[tuple[Dialect, bool], str] = {}
+        self._spelled: dict[tuple[Dialect, bool, Permit | None], str] = {}
 
-    def frame(self, dialect: Dialect, *, with_audio: bool) -> str | None:
-        """Give the event as a text frame."""
+    def frame(self, dialect: Dialect, *, with_audio: bool, permit: Permit | None = None) -> str | None:
+        """Give the event as a text frame, with what `permit` lets a connection see."""
         event = self._event if with_audio else self._silent
         if event is None:
             return None
-        key = (dialect, event is self._event)
+        key = (dialect, event is self._event, permit)
         frame = self._spelled.get(key)
         if frame is None:
-            frame = self._spelled[key] = encode(event, dialect).decode()
+            seen = event if permit is None else permit.shown(event)
+            frame = self._spelled[key] = encode(seen, dialect).decode()
         return frame
 
 
@@ -59,17 +61,19 @@ class Connection:
         *,
         dialect: Dialect,
         wants_audio: bool,
+        permit: Permit | None = None,
     ) -> None:
         self.connection_id = connection_id
         self.outbox = outbox
         self.appends = appends
         self.left = False
         self.wants_audio = wants_audio
+        self.permit = permit
         self._dialect = dialect
 
     def send(self, spelling: Spelling) -> None:
         """Put the event into the outbox, as this link wants it."""
-        frame = spelling.frame(self._dialect, with_audio=self.wants_audio)
+        frame = spelling.frame(self._dialect, with_audio=self.wants_audio, permit=self.permit)
         if frame is not None:
             self.outbox.put(frame)
 
@@ -102,6 +106,9 @@ class Attachment:
         Never raises on what a client sends: a frame that is no event is answered with an `error` event.
         """
         message = _BINARY if isinstance(frame, bytes) else decode_client_event(frame)
+        permit = self._connection.permit
+        if permit is not None and not isinstance(message, ClientFault):
+            message = permit.admit(message)
         await self._mailbox.put_frame(Frame(self._connection.connection_id, message, len(frame)))
 
     async def frames(self) -> AsyncIterator[str]:

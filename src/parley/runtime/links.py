@@ -19,6 +19,7 @@ from parley.runtime.connection import Attachment, Connection, Spelling
 from parley.runtime.limits import Limits
 from parley.runtime.mailbox import Mailbox
 from parley.runtime.outbox import Outbox
+from parley.runtime.permit import Permit
 
 __all__ = ["Links"]
 
@@ -47,7 +48,7 @@ class Links:
         """How many are there or about to be."""
         return len(self._joining) + len(self._admitted)
 
-    def join(self, *, dialect: Dialect, wants_audio: bool) -> Attachment:
+    def join(self, *, dialect: Dialect, wants_audio: bool, permit: Permit | None = None) -> Attachment:
         """Make a link; the machine hears of it through the mailbox."""
         connection_id = ConnectionId(str(self._made))
         self._made += 1
@@ -58,7 +59,7 @@ class Links:
             on_overflow=lambda: self._overflowed(connection_id),
         )
         appends = AppendDecoder(slice_ms=self._limits.slice_ms)
-        connection = Connection(connection_id, outbox, appends, dialect=dialect, wants_audio=wants_audio)
+        connection = Connection(connection_id, outbox, appends, dialect=dialect, wants_audio=wants_audio, permit=permit)
         self._joining[connection_id] = connection
         self._mailbox.post(Connected(connection_id))
         return Attachment(self._session_id, connection, self._mailbox, lambda: self.leave(connection_id))

@@ -52,6 +52,7 @@ from parley.protocol.realtime.inputs import (
 )
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent
+from parley.runtime.allowance import Allowance
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
 from parley.runtime.limits import Limits
@@ -60,6 +61,7 @@ from parley.runtime.machine import Machine
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.measures import EndReason, SessionMetrics
 from parley.runtime.performer import InternalError, Performer
+from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
 
 __all__ = ["CLOSE_INTERNAL_ERROR", "PlayoutReport", "SessionRunner"]
@@ -85,6 +87,7 @@ class SessionRunner:
         metrics: SessionMetrics,
         recorder: Recorder | None = None,
         playout: Playout | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.session_id = SessionId(header.session_id)
         self._clock = clock
@@ -99,8 +102,17 @@ class SessionRunner:
         )
         self._links = Links(self.session_id, self._mailbox, limits, clock, metrics.slow_reader)
         self._performer = Performer(
-            engines, self._machine, self._mailbox, self._links, limits, metrics, self._spawn, playout
+            engines,
+            self._machine,
+            self._mailbox,
+            self._links,
+            limits,
+            metrics,
+            self._spawn,
+            playout,
+            allowance=allowance,
         )
+        self._metered = allowance is not None
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
         self._lonely_until: Ms | None = Ms(header.now + limits.unattached_ms)
@@ -118,9 +130,9 @@ class SessionRunner:
         """Whether a response is being generated."""
         return len(self._performer.generations) > 0
 
-    def attach(self, *, dialect: Dialect, wants_audio: bool) -> Attachment:
-        """Add a connection; the machine greets it."""
-        return self._links.join(dialect=dialect, wants_audio=wants_audio)
+    def attach(self, *, dialect: Dialect, wants_audio: bool, permit: Permit | None = None) -> Attachment:
+        """Add a connection; the machine greets it. `permit` restricts it."""
+        return self._links.join(dialect=dialect, wants_audio=wants_audio, permit=permit)
 
     def expire(self) -> None:
         """Have the machine say goodbye and finish: the server is going away."""
@@ -271,6 +283,8 @@ class SessionRunner:
         self._links.remove(entry.connection)
         self._step(entry)
         if not len(self._links) and self._ended is None:
+            if self._metered:
+                self._step(SessionExpired("client_left"))  # ends what is being generated, so that it is counted
             self._ended = "client_left"
 
     def _idle_ms(self) -> int | None:

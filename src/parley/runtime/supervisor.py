@@ -21,12 +21,14 @@ from parley.protocol.realtime.dialects import Dialect
 from parley.protocol.realtime.ids import IdSource, SessionId
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.session_config import SessionConfig
+from parley.runtime.allowance import Allowance
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment
 from parley.runtime.containment import origin
 from parley.runtime.directory import MemoryDirectory, SessionDirectory
 from parley.runtime.limits import Limits
 from parley.runtime.measures import EndReason, NoMetrics, SessionMetrics
+from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
 from parley.runtime.runner import PlayoutReport, SessionRunner
 
@@ -68,11 +70,13 @@ class SessionHandle:
         """Whether the session is over."""
         return self._runner.ended
 
-    def attach(self, *, dialect: Dialect = Dialect.GA, wants_audio: bool = True) -> Attachment:
-        """Add a connection; its first frame is `session.created`. Raises `SessionEnded`."""
+    def attach(
+        self, *, dialect: Dialect = Dialect.GA, wants_audio: bool = True, permit: Permit | None = None
+    ) -> Attachment:
+        """Add a connection, restricted by `permit`; its first frame is `session.created`. Raises `SessionEnded`."""
         if self._runner.ended:
             raise SessionEnded(f"session {self.session_id} has ended; open a new one")
-        return self._runner.attach(dialect=dialect, wants_audio=wants_audio)
+        return self._runner.attach(dialect=dialect, wants_audio=wants_audio, permit=permit)
 
     def report_playout(self, report: PlayoutReport) -> None:
         """Pass on what a server-paced playback did."""
@@ -138,12 +142,20 @@ class Supervisor:
         return self._lag_ms
 
     async def open(
-        self, config: SessionConfig, *, max_session_ms: int | None = None, playout: Playout | None = None
+        self,
+        config: SessionConfig,
+        *,
+        max_session_ms: int | None = None,
+        playout: Playout | None = None,
+        engines: EngineSet | None = None,
+        allowance: Allowance | None = None,
     ) -> SessionHandle:
         """Start a session; with a `playout` its speech is server-paced. Raises `AtCapacity`.
 
-        It waits for its first connection for `Limits.unattached_ms` and ends with its last.
+        It waits for its first connection for `Limits.unattached_ms` and ends with its last. `engines` are its own if
+        given; `allowance` counts what it uses and is closed with it.
         """
+        engines = engines or self._engines
         self._refuse_if_full()
         session_id = SessionId(self._ids("sess"))
         recorder = Recorder(self._capture_dir / f"{session_id}.jsonl") if self._capture_dir else None
@@ -153,21 +165,24 @@ class Supervisor:
             now=self._clock.now(),
             created_unix=self._clock.unix(),
             max_session_ms=max_session_ms or self._limits.max_session_ms,
-            needs_transcript=not self._engines.responder.capabilities.audio_in,
+            needs_transcript=not engines.responder.capabilities.audio_in,
             pacing="server" if playout else "client",
         )
         runner = SessionRunner(
             header,
-            engines=self._engines,
+            engines=engines,
             clock=self._clock,
             ids=self._ids,
             limits=self._limits,
             metrics=self._metrics,
             recorder=recorder,
             playout=playout,
+            allowance=allowance,
         )
         self._runners[session_id] = runner
-        self._tasks[session_id] = self._group.create_task(self._run(runner, recorder), name=f"session {session_id}")
+        self._tasks[session_id] = self._group.create_task(
+            self._run(runner, recorder, allowance), name=f"session {session_id}"
+        )
         return SessionHandle(runner)
 
     def get(self, session_id: str) -> SessionHandle | None:
@@ -194,7 +209,7 @@ class Supervisor:
                 for task in unfinished:
                     task.cancel()
 
-    async def _run(self, runner: SessionRunner, recorder: Recorder | None) -> None:
+    async def _run(self, runner: SessionRunner, recorder: Recorder | None, allowance: Allowance | None) -> None:
         opened_at = self._clock.now()
         reason: EndReason = "crashed"
         self._metrics.session_opened()
@@ -207,6 +222,8 @@ class Supervisor:
             del self._runners[runner.session_id]
             del self._tasks[runner.session_id]
             self._metrics.session_closed(reason, self._clock.now() - opened_at)
+            if allowance is not None:
+                allowance.close()
             await self._directory.release(runner.session_id, self._node)
             if recorder is not None:
                 await asyncio.to_thread(recorder.join)

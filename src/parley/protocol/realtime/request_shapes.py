@@ -244,6 +244,7 @@ def normal_item(value: Any, param: str) -> Any:
     item["id"] = item.get("id") or ""
     item["status"] = "completed" if item.get("status") != "incomplete" else "incomplete"
     item.pop("object", None)
+    item.pop("parley_server_side", None)
     if kind == "message":
         _normal_message(item, param)
     elif kind == "function_call_output":
