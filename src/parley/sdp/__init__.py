@@ -2,7 +2,8 @@
 
 Text goes through three stages, each of which can be used alone: `parse_sdp` makes lines and sections of it
 (`print_sdp` writes them back), `read_offer` makes sense of them, and `answer_realtime` or `answer_calls` decides and
-writes. Whatever a stranger sends ends in a result or in `SdpError`, which names the line.
+writes. `offer_calls` writes offers of our own and reads their answers. Whatever a stranger sends ends in a result or
+in `SdpError`, which names the line.
 
 What does not live here: sockets, ids, randomness, the media plane. `parley.media.negotiated_peer` turns the typed
 result into a `PeerSpec`.
@@ -33,6 +34,7 @@ from parley.sdp.negotiated import (
     StreamIds,
     TrackKind,
 )
+from parley.sdp.offer import LocalOffer, OwnSection, offer_calls
 from parley.sdp.offered import Offer, OfferedMedia, parse_offer, read_offer
 from parley.sdp.parse import SdpLimits, parse_sdp
 from parley.sdp.policy import CALLS, CALLS_LIMITS, REALTIME, AnswerPolicy, CodecRule
@@ -55,6 +57,7 @@ __all__ = [
     "IceCredentials",
     "Line",
     "LocalCandidate",
+    "LocalOffer",
     "LocalStream",
     "LocalTransport",
     "MediaDescription",
@@ -63,6 +66,7 @@ __all__ = [
     "NegotiatedSlot",
     "Offer",
     "OfferedMedia",
+    "OwnSection",
     "RememberedSection",
     "RemoteTransport",
     "SctpAssociation",
@@ -73,6 +77,7 @@ __all__ = [
     "TrackKind",
     "answer_calls",
     "answer_realtime",
+    "offer_calls",
     "parse_offer",
     "parse_sdp",
     "print_sdp",

@@ -1,9 +1,9 @@
 """How an answer is written: sections of lines, in an order that small parsers can live with.
 
-What lives here: the lines of an answer and the arithmetic of candidate priorities. What does not: what is accepted
-(`negotiate`). Credentials, fingerprint and role stand in every section, as browsers write them; candidates in the
-tagged one, or in all. Candidates come before the fingerprint: one parser of small devices reads a candidate up to the
-blank after its type, wherever that blank is.
+What lives here: the lines of an answer, those that offers share, and the arithmetic of candidate priorities. What does
+not: what is accepted (`negotiate`), and offers of our own (`offer_text`). Credentials, fingerprint and role stand in
+every section, as browsers write them; candidates in the tagged one, or in all. Candidates come before the fingerprint:
+one parser of small devices reads a candidate up to the blank after its type, wherever that blank is.
 Sources: RFC 9429 §5.3, RFC 8839 §5.1, RFC 6544 §4.5.
 """
 
@@ -16,13 +16,23 @@ from parley.sdp.negotiated import (
     Codec,
     DtlsRole,
     LocalCandidate,
+    LocalStream,
     LocalTransport,
     NegotiatedSlot,
     SctpAssociation,
 )
 from parley.sdp.offered import OfferedMedia
 
-__all__ = ["MAX_ADDRESSES", "MAX_MESSAGE_BYTES", "AnswerSections", "attribute"]
+__all__ = [
+    "MAX_ADDRESSES",
+    "MAX_MESSAGE_BYTES",
+    "AnswerSections",
+    "attribute",
+    "candidate_lines",
+    "codec_lines",
+    "default_address",
+    "stream_lines",
+]
 
 MAX_MESSAGE_BYTES = 262_144
 """The largest data-channel message that we take, and say so; without the line browsers assume 64 KiB."""
@@ -35,7 +45,8 @@ def attribute(name: str, argument: str | int | None = None) -> Line:
     return Line("a", name if argument is None else f"{name}:{argument}")
 
 
-def _candidates(candidates: tuple[LocalCandidate, ...]) -> list[Line]:
+def candidate_lines(candidates: tuple[LocalCandidate, ...]) -> list[Line]:
+    """Write our candidates; only the first three addresses."""
     hosts = list(dict.fromkeys(candidate.host for candidate in candidates))[:MAX_ADDRESSES]
     lines = []
     for number, candidate in enumerate((each for each in candidates if each.host in hosts), 1):
@@ -115,12 +126,12 @@ class AnswerSections:
         formats = []
         for codec in slot.codecs:
             formats.append(codec.payload_type)
-            lines += _codec(codec, answered[codec.payload_type])
+            lines += codec_lines(codec, answered[codec.payload_type])
             if codec.rtx_payload_type is not None:
                 formats.append(codec.rtx_payload_type)
                 lines.append(attribute("rtpmap", f"{codec.rtx_payload_type} rtx/{codec.clock_rate_hz}"))
                 lines.append(attribute("fmtp", f"{codec.rtx_payload_type} apt={codec.payload_type}"))
-        lines += _sent(slot)
+        lines += stream_lines(slot.send)
         rids = [stream.rid for stream in slot.receive if stream.rid]
         if rids:
             lines += [attribute("rid", f"{rid} recv") for rid in rids]
@@ -128,7 +139,7 @@ class AnswerSections:
         return self._section(offered, tuple(str(number) for number in formats), lines)
 
     def _opening(self, offered: OfferedMedia, *, tagged: bool) -> list[Line]:
-        candidates = _candidates(self.transport.candidates) if tagged or self.candidates_everywhere else []
+        candidates = candidate_lines(self.transport.candidates) if tagged or self.candidates_everywhere else []
         return candidates + self._transport_lines(offered)
 
     def _transport_lines(self, offered: OfferedMedia) -> list[Line]:
@@ -144,15 +155,20 @@ class AnswerSections:
         return lines
 
     def _section(self, offered: OfferedMedia, formats: tuple[str, ...], lines: list[Line]) -> MediaDescription:
-        # RFC 8839 §4.2.1: the m-line and c= name the default candidate; 9 and 0.0.0.0 stand for none.
-        default = next((each for each in self.transport.candidates if each.protocol == "udp"), None)
-        host, port = (default.host, default.port) if default else ("0.0.0.0", 9)  # noqa: S104 - "no address" in SDP
-        connection = Line("c", f"IN {'IP6' if ':' in host else 'IP4'} {host}")
+        port, connection = default_address(self.transport)
         section = offered.description
         return MediaDescription(section.kind, port, section.protocol, formats, (connection, *lines))
 
 
-def _codec(codec: Codec, parameters: str) -> list[Line]:
+def default_address(transport: LocalTransport) -> tuple[int, Line]:
+    """RFC 8839 §4.2.1: the m-line's port and its `c=` name the default candidate; 9 and 0.0.0.0 stand for none."""
+    default = next((each for each in transport.candidates if each.protocol == "udp"), None)
+    host, port = (default.host, default.port) if default else ("0.0.0.0", 9)  # noqa: S104 - "no address" in SDP
+    return port, Line("c", f"IN {'IP6' if ':' in host else 'IP4'} {host}")
+
+
+def codec_lines(codec: Codec, parameters: str) -> list[Line]:
+    """Write a payload type: what it is, `fmtp` and feedback."""
     channels = f"/{codec.channels}" if codec.channels > 1 else ""
     lines = [attribute("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_rate_hz}{channels}")]
     if parameters:
@@ -160,8 +176,8 @@ def _codec(codec: Codec, parameters: str) -> list[Line]:
     return lines + [attribute("rtcp-fb", f"{codec.payload_type} {value}") for value in codec.feedback]
 
 
-def _sent(slot: NegotiatedSlot) -> list[Line]:
-    stream = slot.send
+def stream_lines(stream: LocalStream | None) -> list[Line]:
+    """Write what we send, if anything."""
     if stream is None:
         return []
     lines = [attribute("msid", f"{stream.stream_id} {stream.track_id}")]

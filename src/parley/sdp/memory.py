@@ -37,6 +37,10 @@ class ConnectionMemory:
     extensions: tuple[HeaderExtension, ...] = ()
     role: DtlsRole | None = None
     """Ours: fixed by the first handshake, kept when a later offer leaves it open."""
+    payload_types: frozenset[int] = frozenset()
+    """Every number that the client ever offered, those that we declined included: offers of ours keep clear of them."""
+    bundle: tuple[str, ...] = ()
+    """The BUNDLE group as agreed last. Its first mid carries the transport."""
 
 
 def check_continuity(memory: ConnectionMemory, media: tuple[OfferedMedia, ...]) -> None:

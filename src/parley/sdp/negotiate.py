@@ -29,7 +29,6 @@ from parley.sdp.memory import ConnectionMemory, RememberedSection, check_continu
 from parley.sdp.negotiated import (
     Codec,
     DeclinedMedia,
-    Direction,
     DtlsRole,
     HeaderExtension,
     LocalStream,
@@ -40,6 +39,7 @@ from parley.sdp.negotiated import (
     SctpAssociation,
     StreamIds,
     TrackKind,
+    direction_of,
 )
 from parley.sdp.offered import Offer, OfferedMedia
 from parley.sdp.policy import CALLS, MID_EXTENSION, REALTIME, AnswerPolicy
@@ -127,7 +127,15 @@ def answer_calls(
             (audio if slot.kind == "audio" else video).setdefault(codec.payload_type, codec)
     extensions = tuple(dict.fromkeys(memory.extensions + negotiated.extensions))
     role = negotiated.remote.role if negotiated.remote else memory.role
-    return negotiated, ConnectionMemory(sections, tuple(audio.values()), tuple(video.values()), extensions, role)
+    return negotiated, ConnectionMemory(
+        sections,
+        tuple(audio.values()),
+        tuple(video.values()),
+        extensions,
+        role,
+        memory.payload_types | offer.payload_types,
+        answer.group or (),
+    )
 
 
 def _choose_audio(offer: Offer, policy: AnswerPolicy) -> OfferedMedia | None:
@@ -193,7 +201,7 @@ class _Answer:
                 slots.append(slot)
                 answered = {codec.payload_type: text for codec, text in self._codecs[media.index]}
                 sections.append(writer.rtp(media, slot, answered, tagged=tagged))
-        answer = SessionDescription(writer.session(self._group()), tuple(sections))
+        answer = SessionDescription(writer.session(self.group), tuple(sections))
         extensions = dict.fromkeys(extension for slot in slots for extension in slot.extensions)
         return Negotiated(
             print_sdp(answer),
@@ -256,7 +264,9 @@ class _Answer:
                 self.refusals[media.index] = "not in the BUNDLE group, and there is one transport"
         return bundled[0] if bundled else None
 
-    def _group(self) -> tuple[str, ...] | None:
+    @property
+    def group(self) -> tuple[str, ...] | None:
+        """The answer's BUNDLE group; None if the offer has none."""
         if self._offer.bundle is None:
             return None
         live = {media.mid for media in self._offer.media if media.index not in self.refusals and media.has_mid}
@@ -309,7 +319,7 @@ class _Answer:
             media.index,
             media.mid,
             kind,
-            _direction(receives=receives, sends=send is not None),
+            direction_of(receives=receives, sends=send is not None),
             codecs,
             self._streams(media, simulcast=plan.simulcast) if receives else (),
             send,
@@ -334,9 +344,3 @@ class _Answer:
             self._uri_of[number], self._id_of[uri] = uri, number
             kept.setdefault(uri, HeaderExtension(number, uri))
         return tuple(kept.values())
-
-
-def _direction(*, receives: bool, sends: bool) -> Direction:
-    if receives:
-        return "sendrecv" if sends else "recvonly"
-    return "sendonly" if sends else "inactive"

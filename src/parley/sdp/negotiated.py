@@ -30,6 +30,7 @@ __all__ = [
     "SctpAssociation",
     "StreamIds",
     "TrackKind",
+    "direction_of",
 ]
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -228,3 +229,10 @@ class Negotiated:
     declined: tuple[DeclinedMedia, ...]
     ice_lite: bool
     """Whether we are lite."""
+
+
+def direction_of(*, receives: bool, sends: bool) -> Direction:
+    """Name our direction."""
+    if receives:
+        return "sendrecv" if sends else "recvonly"
+    return "sendonly" if sends else "inactive"

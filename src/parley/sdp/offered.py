@@ -112,6 +112,12 @@ class Offer:
     ssrc_lines: dict[int, Line] = field(default_factory=dict)
     """Where each SSRC of an m-line in use is named first."""
 
+    @property
+    def payload_types(self) -> frozenset[int]:
+        """Every number that stands for something here, whether anybody knows the codec or not."""
+        entries = (entry for media in self.media if media.transport for entry in media.description.formats)
+        return frozenset(int(entry) for entry in entries if entry.isdigit())
+
 
 def parse_offer(text: str, limits: SdpLimits = DEFAULT_LIMITS) -> Offer:
     """Read an offer's text. Raises nothing but `SdpError`."""

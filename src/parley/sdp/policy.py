@@ -63,7 +63,7 @@ REALTIME = AnswerPolicy(
 
 CALLS = AnswerPolicy(
     audio=(CodecRule("opus", 48_000, None), CodecRule("PCMU", 8_000, None), CodecRule("PCMA", 8_000, None)),
-    video=tuple(CodecRule(name, 90_000, None) for name in ("VP8", "VP9", "H264", "AV1")),
+    video=tuple(CodecRule(name, 90_000, None) for name in ("VP8", "VP9", "H264", "H265", "AV1")),
     codec_order="theirs",
     extensions=frozenset(
         {
