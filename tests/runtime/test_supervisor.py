@@ -170,10 +170,14 @@ class _Speaker:
 
     def __init__(self) -> None:
         self.played = b""
+        self.ended: list[ItemId] = []
         self.flushed: list[ItemId] = []
 
     def play(self, out: AudioOut) -> None:
         self.played += out.pcm
+
+    def end(self, item_id: ItemId) -> None:
+        self.ended.append(item_id)
 
     def flush(self, item_id: ItemId) -> None:
         self.flushed.append(item_id)

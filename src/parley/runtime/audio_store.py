@@ -21,7 +21,7 @@ _BYTES_PER_MS = 48
 
 @dataclass(slots=True)
 class _Lane:
-    """Blocks in order, without holes; `end` is the sample after the last one."""
+    """Blocks in order, perhaps with holes; `end` is the sample after the last one."""
 
     blocks: deque[tuple[int, bytes]] = field(default_factory=deque)
     end: int = 0
@@ -55,8 +55,13 @@ class AudioStore:
         self._bytes += len(pcm)
         self._shrink()
 
+    def skip(self, lane: LaneId, to_sample: int) -> None:
+        """Let the next block of `lane` begin at `to_sample`; what lies before it was never received."""
+        held = self._lanes.setdefault(lane, _Lane())
+        held.end = max(held.end, to_sample)
+
     def read(self, lane: LaneId, start: int, end: int) -> bytes:
-        """Give what is still held of `[start, end)`, in one piece. Empty if nothing is."""
+        """Give what is held of `[start, end)`, in one piece. Empty if nothing is."""
         held = self._lanes.get(lane)
         if held is None:
             return b""

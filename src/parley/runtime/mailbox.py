@@ -1,6 +1,6 @@
 """The one door into a session: everything that happens to it waits here for the owner task.
 
-Four shelves, each with its bound and its overflow policy:
+Five shelves, each with its bound and its overflow policy:
 
 * *inputs*   of the session itself (connections, transcripts, scores). Never wait, never overflow: there is at most one
   of each kind per connection, recogniser or turn.
@@ -8,11 +8,13 @@ Four shelves, each with its bound and its overflow policy:
 * *frames*   of clients, bounded in number and bytes over all connections. The reader that brings one too many waits,
   stops reading its socket, and the client feels it: back-pressure, nothing lost. A frame larger than the whole bound is
   let in when it is alone.
+* *blocks*   of sound from a plane, in real time, at most `MAX_BLOCK_SAMPLES`: what comes then is dropped, and the next
+  block's start shows it. Nobody can wait here: a microphone does not.
 * *chunks*   of engines, bounded per response. The pump that brings one too many waits; a cancelled response's chunks
   are dropped here.
 
-`take` gives inputs first, then partials, then frames and chunks in turn, so that neither a fast client nor a fast
-engine starves the other. Neighbours: `connection` and `generations` (fill), `runner` (empties).
+`take` gives inputs first, then partials, blocks, then frames and chunks in turn, so that neither a fast client nor a
+fast engine starves the other. Neighbours: `connection` and `generations` (fill), `runner` (empties).
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from parley.audio import AudioBlock
 from parley.protocol.realtime.client_events import ClientEvent
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Chunk
 from parley.protocol.realtime.ids import ConnectionId, ItemId, ResponseId
 from parley.protocol.realtime.inputs import EngineChunk, Input, TranscriptPartial
 
-__all__ = ["Frame", "Mailbox"]
+__all__ = ["MAX_BLOCK_SAMPLES", "Frame", "Mailbox"]
+
+MAX_BLOCK_SAMPLES = 5 * 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Mailbox:
         self._partials: dict[ItemId, TranscriptPartial] = {}
         self._frames: deque[Frame] = deque()
         self._frame_bytes = 0
+        self._blocks: deque[AudioBlock] = deque()
+        self._block_samples = 0
         self._chunks: deque[EngineChunk] = deque()
         self._chunk_counts: dict[ResponseId, int] = {}
         self._readers: deque[asyncio.Future[None]] = deque()
@@ -65,7 +72,8 @@ class Mailbox:
 
     def __len__(self) -> int:
         """How much waits."""
-        return len(self._inputs) + len(self._partials) + len(self._frames) + len(self._chunks)
+        waiting = (self._inputs, self._partials, self._blocks, self._frames, self._chunks)
+        return sum(map(len, waiting))
 
     def post(self, item: Input) -> None:
         """Add an input of the session's own."""
@@ -84,6 +92,17 @@ class Mailbox:
     def drop_partial(self, item_id: ItemId) -> None:
         """Forget the waiting reading of `item_id`: its last word is in."""
         self._partials.pop(item_id, None)
+
+    def post_block(self, block: AudioBlock) -> bool:
+        """Add a block of a live lane. False if it was dropped because too much waits."""
+        if self._closed:
+            return True
+        if self._block_samples + block.samples > MAX_BLOCK_SAMPLES:
+            return False
+        self._blocks.append(block)
+        self._block_samples += block.samples
+        self._wake_owner()
+        return True
 
     async def put_frame(self, frame: Frame) -> None:
         """Add a client frame; wait while too many or too much waits. Dropped once the session has ended."""
@@ -130,12 +149,16 @@ class Mailbox:
         self._frames = deque(frame for frame in self._frames if frame.connection != connection)
         self._wake_readers()
 
-    def take(self, *, frames: bool = True) -> Input | Frame | None:
+    def take(self, *, frames: bool = True) -> Input | Frame | AudioBlock | None:
         """Give the next thing that happened, or None. `frames=False` leaves client frames where they are."""
         if self._inputs:
             return self._inputs.popleft()
         if self._partials:
             return self._partials.pop(next(iter(self._partials)))
+        if self._blocks:
+            block = self._blocks.popleft()
+            self._block_samples -= block.samples
+            return block
         if frames and self._frames and (self._frames_next or not self._chunks):
             self._frames_next = False
             return self._take_frame()
@@ -161,6 +184,8 @@ class Mailbox:
         self._closed = True
         self._inputs.clear()
         self._partials.clear()
+        self._blocks.clear()
+        self._block_samples = 0
         self._frames.clear()
         self._frame_bytes = 0
         self._chunks.clear()

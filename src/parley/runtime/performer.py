@@ -36,7 +36,7 @@ from parley.protocol.realtime.outputs import (
     TranscribeItemAudio,
     TruncateItemAudio,
 )
-from parley.protocol.realtime.server_events import OutputAudioDelta, ResponseDone, ServerEvent, Usage
+from parley.protocol.realtime.server_events import OutputAudioDelta, OutputAudioDone, ResponseDone, ServerEvent, Usage
 from parley.runtime.adoptions import Adoptions
 from parley.runtime.allowance import Allowance
 from parley.runtime.audio_store import AudioStore
@@ -95,8 +95,10 @@ class Performer:
         self._scores = Scores(engines.turn_detector, store, mailbox, spawn, limit_ms=limits.score_ms)
         self._tools = ToolRuns(tools or NoTools(), mailbox, spawn, limit_ms=limits.tool_ms)
 
-    def keep_lane_audio(self, lane: LaneId, pcm: bytes) -> None:
-        """Keep what a lane heard; the machine is told next."""
+    def keep_lane_audio(self, lane: LaneId, pcm: bytes, *, start_sample: int | None = None) -> None:
+        """Keep what a lane heard; the machine is told next. What is missing before `start_sample` stays missing."""
+        if start_sample is not None:
+            self._store.skip(lane, start_sample)
         self._store.append(lane, pcm)
 
     def feed_recognisers(self, lane: LaneId) -> None:
@@ -170,6 +172,8 @@ class Performer:
             self._charge(event.response.usage)
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
+        if isinstance(event, OutputAudioDone) and self._playout is not None:
+            self._playout.end(ItemId(event.item_id))
         for completed in self._projection.events(event, self._machine.config):
             silent = None if isinstance(completed, OutputAudioDelta) else event
             self._links.send(completed, output.to, silent=silent)

@@ -24,5 +24,8 @@ class Playout(Protocol):
     def play(self, out: AudioOut) -> None:
         """Queue speech behind what is queued."""
 
+    def end(self, item_id: ItemId) -> None:
+        """Take note that all speech of `item_id` is queued: its last part of a frame may go out, then it is drained."""
+
     def flush(self, item_id: ItemId) -> None:
         """Fall silent within one tick, drop what is queued for `item_id`, and report how much of it went out."""

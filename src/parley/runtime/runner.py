@@ -7,12 +7,14 @@ each with tasks in this session's group. So nothing here waits for a client or a
 silent before the next input is looked at.
 
 Appended audio enters in slices, one per turn of the loop, and no other client frame overtakes it; engine chunks and
-deadlines do come in between.
+deadlines do come in between. A call's sound enters in blocks of its own, as it was spoken (`live_lane`); such a session
+lives as long as its call, with any number of connections.
 
 | what ends | what follows |
 |---|---|
 | the machine finishes (expired, drained) | it has closed the connections with its reason; the session ends |
-| the last connection leaves, or none comes in time | the session ends |
+| the last connection leaves, or none comes in time | the session ends, unless a call carries it |
+| the call is hung up, or its peer is gone | connections close with 1000; the session ends |
 | a connection's outbox overflows | that connection leaves at once |
 | a response is cancelled | its engine is told, its task cancelled, its waiting chunks dropped: at once |
 | an engine breaks | its response or transcript fails; the session goes on |
@@ -28,10 +30,14 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from parley.audio import LaneFeed
+from parley.audio import AudioBlock, LaneFeed
 from parley.engines.base import EngineSet
 from parley.observe.recorder import Recorder
-from parley.protocol.realtime.client_events import InputAudioBufferAppend, InputAudioBufferClear
+from parley.protocol.realtime.client_events import (
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+)
 from parley.protocol.realtime.dialects import Dialect
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Done, Failed
@@ -57,6 +63,7 @@ from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
 from parley.runtime.limits import Limits
 from parley.runtime.links import Links
+from parley.runtime.live_lane import LiveLane
 from parley.runtime.machine import Machine
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.measures import EndReason, SessionMetrics
@@ -88,7 +95,9 @@ class SessionRunner:
         recorder: Recorder | None = None,
         playout: Playout | None = None,
         allowance: Allowance | None = None,
+        in_call: bool = False,
     ) -> None:
+        """`in_call`: a call carries the session, which lives until `hang_up` and hears by `hear`."""
         self.session_id = SessionId(header.session_id)
         self._clock = clock
         self._ids = ids
@@ -115,9 +124,12 @@ class SessionRunner:
         self._metered = allowance is not None
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
-        self._lonely_until: Ms | None = Ms(header.now + limits.unattached_ms)
+        self._live = LiveLane(_APPEND_LANE) if in_call else None
+        self._lonely_until: Ms | None = None if in_call else Ms(header.now + limits.unattached_ms)
         self._ticks = 0
         self._ended: EndReason | None = None
+        self._hung_up = False
+        self._over = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -142,6 +154,19 @@ class SessionRunner:
         """Take a report of server-paced playback."""
         self._mailbox.post(report)
 
+    def hear(self, block: AudioBlock) -> bool:
+        """Take sound of the call. False if too much waits and it was dropped."""
+        return self._mailbox.post_block(block)
+
+    def hang_up(self) -> None:
+        """End with the call that carries the session."""
+        self._hung_up = True
+        self._mailbox.post(SessionExpired("call_ended"))
+
+    async def wait_ended(self) -> None:
+        """Return when the session is over."""
+        await self._over.wait()
+
     def last_steps(self) -> list[str]:
         """Name the kinds of the last inputs and outputs, for a report."""
         return self._machine.last_steps()
@@ -151,7 +176,7 @@ class SessionRunner:
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
-                return await self._live()
+                return await self._loop()
             finally:
                 self.close()
 
@@ -167,11 +192,13 @@ class SessionRunner:
         self._append = None
         if self._recorder:
             self._recorder.close()
+        self._over.set()
 
-    async def _live(self) -> EndReason:
-        """Be the owner task: loop."""
+    async def _loop(self) -> EndReason:
+        """Be the owner task."""
         while True:
             self._tick_if_due()
+            self._release_commit()
             self._take_one()
             self._append_one()
             if self._ended is not None:
@@ -215,12 +242,15 @@ class SessionRunner:
     def _take_one(self) -> None:
         if self._ended is not None:
             return
-        entry = self._mailbox.take(frames=self._append is None)
+        waiting = self._append is not None or (self._live is not None and self._live.holding)
+        entry = self._mailbox.take(frames=not waiting)
         match entry:
             case None:
                 pass
             case Frame():
                 self._frame(entry)
+            case AudioBlock():
+                self._hear(entry)
             case EngineChunk():
                 self._chunk(entry)
             case Connected():
@@ -248,6 +278,21 @@ class SessionRunner:
         self._step(advanced)
         self._performer.feed_recognisers(_APPEND_LANE)
 
+    def _hear(self, block: AudioBlock) -> None:
+        """Put a call's sound onto the lane."""
+        if self._live is None:
+            return
+        advanced = self._live.advance(block)
+        self._performer.keep_lane_audio(_APPEND_LANE, block.pcm, start_sample=block.start_sample)
+        self._step(advanced)
+        self._performer.feed_recognisers(_APPEND_LANE)
+
+    def _release_commit(self) -> None:
+        """Do a commit that waited for the call's sound."""
+        frame = self._live.release(self._clock.now()) if self._live is not None else None
+        if frame is not None and not isinstance(frame.message, ClientFault):
+            self._step(ClientEventReceived(frame.connection, frame.message))
+
     def _frame(self, frame: Frame) -> None:
         connection = self._links.get(frame.connection)
         if connection is None:
@@ -257,6 +302,8 @@ class SessionRunner:
                 self._step(ClientFaultReceived(frame.connection, frame.message))
             case InputAudioBufferAppend():
                 self._begin_append(connection, frame.message)
+            case InputAudioBufferCommit() if self._live is not None:
+                self._live.hold(frame, self._clock.now())
             case InputAudioBufferClear():
                 connection.appends.clear()
                 self._step(ClientEventReceived(frame.connection, frame.message))
@@ -264,6 +311,11 @@ class SessionRunner:
                 self._step(ClientEventReceived(frame.connection, frame.message))
 
     def _begin_append(self, connection: Connection, event: InputAudioBufferAppend) -> None:
+        if self._live is not None:
+            message = "This session hears the call's audio track: send sound there, not in events."
+            fault = ClientFault(code="invalid_value", message=message, param="type", event_id=event.event_id)
+            self._step(ClientFaultReceived(connection.connection_id, fault))
+            return
         limit = self._limits.append_bytes
         if len(event.audio) > limit:
             message = f"One append carries at most {limit >> 20} MiB of audio. Send it in smaller pieces."
@@ -282,14 +334,15 @@ class SessionRunner:
     def _disconnected(self, entry: Disconnected) -> None:
         self._links.remove(entry.connection)
         self._step(entry)
-        if not len(self._links) and self._ended is None:
+        if not len(self._links) and self._ended is None and self._live is None:
             if self._metered:
                 self._step(SessionExpired("client_left"))  # ends what is being generated, so that it is counted
             self._ended = "client_left"
 
     def _idle_ms(self) -> int | None:
         """How long nothing needs to happen by itself."""
-        deadlines = [at for at in (self._machine.deadline, self._lonely_until) if at is not None]
+        held_until = self._live.deadline if self._live is not None else None
+        deadlines = [at for at in (self._machine.deadline, self._lonely_until, held_until) if at is not None]
         return max(1, min(deadlines) - self._clock.now()) if deadlines else None
 
     def _step(self, item: Input) -> None:
@@ -297,4 +350,4 @@ class SessionRunner:
         for output in self._machine.step(item, self._clock.now()):
             self._performer.perform(output)
         if self._machine.finished:
-            self._ended = "finished"
+            self._ended = "client_left" if self._hung_up else "finished"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from parley.audio import AudioBlock
 from parley.engines.base import EngineSet
 from parley.observe.recorder import Recorder
 from parley.protocol.realtime.dialects import Dialect
@@ -81,6 +82,18 @@ class SessionHandle:
     def report_playout(self, report: PlayoutReport) -> None:
         """Pass on what a server-paced playback did."""
         self._runner.report_playout(report)
+
+    def hear(self, block: AudioBlock) -> bool:
+        """Pass on sound of the call that carries the session. False if too much waits and it was dropped."""
+        return self._runner.hear(block)
+
+    def hang_up(self) -> None:
+        """Say that the call is over: connections close with 1000 and the session ends. Idempotent."""
+        self._runner.hang_up()
+
+    async def wait_ended(self) -> None:
+        """Return when the session is over, by whatever cause."""
+        await self._runner.wait_ended()
 
 
 class Supervisor:
@@ -149,11 +162,13 @@ class Supervisor:
         playout: Playout | None = None,
         engines: EngineSet | None = None,
         allowance: Allowance | None = None,
+        in_call: bool = False,
     ) -> SessionHandle:
         """Start a session; with a `playout` its speech is server-paced. Raises `AtCapacity`.
 
-        It waits for its first connection for `Limits.unattached_ms` and ends with its last. `engines` are its own if
-        given; `allowance` counts what it uses and is closed with it.
+        It waits for its first connection for `Limits.unattached_ms` and ends with its last. With `in_call` it needs no
+        connection: it hears by `SessionHandle.hear` and lives until `hang_up`. `engines` are its own if given;
+        `allowance` counts what it uses and is closed with it.
         """
         engines = engines or self._engines
         self._refuse_if_full()
@@ -178,6 +193,7 @@ class Supervisor:
             recorder=recorder,
             playout=playout,
             allowance=allowance,
+            in_call=in_call,
         )
         self._runners[session_id] = runner
         self._tasks[session_id] = self._group.create_task(

@@ -179,10 +179,11 @@ class ToolFailed(msgspec.Struct, frozen=True, tag=True):
 class SessionExpired(msgspec.Struct, frozen=True, tag=True):
     """The runner ends the session early, for a reason of its own; close everything with that reason.
 
-    `budget_spent`: what its client was granted is used up. `client_left`: nobody is there any more.
+    `budget_spent`: what its client was granted is used up. `client_left`: nobody is there any more. `call_ended`: the
+    call that carried the session is over, by hang-up or because the peer is gone; that is no error.
     """
 
-    reason: Literal["draining", "internal_error", "budget_spent", "client_left"]
+    reason: Literal["draining", "internal_error", "budget_spent", "client_left", "call_ended"]
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):

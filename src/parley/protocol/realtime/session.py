@@ -109,6 +109,7 @@ from parley.protocol.realtime.transcripts import Transcripts
 
 __all__ = ["RealtimeSession"]
 
+CLOSE_NORMAL = 1000
 CLOSE_GOING_AWAY = 1001
 CLOSE_INTERNAL_ERROR = 1011
 CLOSE_REFUSED = 4000
@@ -418,8 +419,18 @@ class RealtimeSession:
                 text = "The client has left."
                 fault = ClientFault(code="client_left", message=text)
                 self._finish(fault, CLOSE_GOING_AWAY, text)
+            case "call_ended":
+                self._hang_up()
             case _:
                 assert_never(expired.reason)
+
+    def _hang_up(self) -> None:
+        """End with the call: an ordinary end, so that no error is sent and connections close with 1000."""
+        text = "The call has ended."
+        self._responses.fail_all("call_ended", text)
+        self._transcripts.drop_all()
+        self._effects.add(Close(CLOSE_NORMAL, text))
+        self._finished = True
 
     def _finish(self, fault: ClientFault, close_code: int, reason: str) -> None:
         self._responses.fail_all(fault.code, fault.message)

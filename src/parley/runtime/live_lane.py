@@ -1,0 +1,64 @@
+"""The lane of a call: sound that arrives in real time beside the events, not inside them.
+
+Its time line runs on time: blocks come whether or not anybody speaks, and a block that was lost shows as a hole. Events
+travel on another path and may overtake the sound that they are about: a client that lets go of its talk button sends
+`input_audio_buffer.commit` while its last word still waits in the jitter buffer. So a commit is held here until the
+lane has gone on by `COMMIT_LAG_MS`, and whatever the client sends behind it waits as well.
+
+Neighbours: `mailbox` (blocks wait there), `runner` (moves the machine), `appends` (the other way in).
+"""
+
+from __future__ import annotations
+
+from parley.audio import AudioBlock, ms_to_samples
+from parley.protocol.realtime.ids import LaneId, Ms
+from parley.protocol.realtime.inputs import LaneAdvanced
+from parley.runtime.mailbox import Frame
+
+__all__ = ["COMMIT_LAG_MS", "LiveLane"]
+
+COMMIT_LAG_MS = 160
+"""Two packets and what a jitter buffer usually holds (Realtime API: wait 100 to 200 ms)."""
+_GIVE_UP_MS = 500
+"""A commit waits no longer than this for a lane that stands still."""
+
+
+class LiveLane:
+    """Where the lane is, and the commit that waits for it. Touched by the owner task only."""
+
+    def __init__(self, lane: LaneId) -> None:
+        self.lane = lane
+        self.end_sample = 0
+        self._held: Frame | None = None
+        self._until_sample = 0
+        self._until: Ms | None = None
+
+    @property
+    def holding(self) -> bool:
+        """Whether a commit waits, and client frames with it."""
+        return self._held is not None
+
+    @property
+    def deadline(self) -> Ms | None:
+        """When the wait is over whatever the lane does."""
+        return self._until
+
+    def advance(self, block: AudioBlock) -> LaneAdvanced:
+        """Take the next block."""
+        self.end_sample = block.end_sample
+        return LaneAdvanced(
+            self.lane, block.start_sample, block.samples, block.speech, block.speech_start_sample, block.gap
+        )
+
+    def hold(self, commit: Frame, now: Ms) -> None:
+        """Keep a commit until the sound it is about has come."""
+        self._held = commit
+        self._until_sample = self.end_sample + ms_to_samples(COMMIT_LAG_MS)
+        self._until = Ms(now + _GIVE_UP_MS)
+
+    def release(self, now: Ms) -> Frame | None:
+        """Give the commit, once its sound is here or the wait has been long enough."""
+        if self._until is None or (self.end_sample < self._until_sample and now < self._until):
+            return None
+        held, self._held, self._until = self._held, None, None
+        return held
