@@ -21,11 +21,9 @@ from running_server import KEY, ask, receive_until, running_server
 
 from parley.audio import decode_file, wav_bytes
 from parley.cli import main
-from parley.cli.play_buffer import Heard, PlayBuffer
 from parley.engines.base import EngineError
 from parley.server.settings import Settings
 from parley.testing import FakeChatModel, engine_set
-from parley.testing.fake_synthesizer import tone as sine
 from parley.testing.stub_openai import StubOpenAI
 
 FLAGS = (
@@ -175,26 +173,6 @@ async def test_talk_reports_what_failed(tmp_path: Path) -> None:
         answer = await in_thread("talk", "--url", server.url, "--api-key", "wrong", "--input", "in.wav")
     assert answer.exit_code == 1
     assert "Incorrect API key" in answer.output
-
-
-def tone(ms: int) -> bytes:
-    return sine(24 * ms)
-
-
-def test_the_play_buffer_knows_what_was_heard() -> None:
-    player = PlayBuffer()
-    assert player.flush() is None
-    player.push("a", tone(100))
-    player.push("a", tone(100))
-    player.push("b", tone(100))
-    assert player.pull(24 * 150) == (tone(100) + tone(100))[: 48 * 150]
-    assert player.flush() == Heard("a", 150)
-    assert player.empty
-    player.push("b", tone(20))
-    assert len(player.pull(24 * 40)) == 48 * 40
-    assert player.flush() is None
-    player.push("c", tone(20))
-    assert player.flush() == Heard("c", 0)
 
 
 def test_models_list_says_what_is_missing(tmp_path: Path) -> None:

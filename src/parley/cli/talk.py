@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ __all__ = ["command"]
 @click.option("--model", metavar="NAME", help="Model to ask for.")
 @click.option("--voice", metavar="NAME", help="Voice to ask for.")
 @click.option("--instructions", metavar="TEXT", help="What the assistant is told.")
+@click.option("--webrtc", is_flag=True, help="By WebRTC instead of WebSocket. Needs pip install 'parley[client]'.")
 @click.option("--greet/--no-greet", default=None, help="Let the assistant speak first. Default: with a microphone.")
 @click.option(
     "--input", "speech", metavar="FILE", type=click.Path(path_type=Path), help="Speak this recording instead."
@@ -33,6 +33,7 @@ def command(
     model: str | None,
     voice: str | None,
     instructions: str | None,
+    webrtc: bool,
     greet: bool | None,
     speech: Path | None,
     heard: Path | None,
@@ -47,19 +48,21 @@ def command(
     if speech is None and heard is not None:
         raise Failure("--output needs --input: it writes what is heard while that recording is spoken.")
     pcm = _decoded(speech) if speech is not None else None
-    if pcm is None and importlib.util.find_spec("sounddevice") is None:
-        raise Failure(
-            "The microphone needs the package sounddevice: pip install 'parley[talk]' (Debian also: apt install "
-            "libportaudio2). Without one: parley talk --input question.wav --output conversation.wav"
-        )
-    address = _address(server_url(url), model)
-    options = {"instructions": instructions, "voice": voice, "greet": pcm is None if greet is None else greet}
+    options = {
+        "api_key": server_key(api_key),
+        "model": model,
+        "instructions": instructions,
+        "voice": voice,
+        "transport": "webrtc" if webrtc else "websocket",
+        "greet": pcm is None if greet is None else greet,
+    }
+    sound = bytearray()
     try:
-        failed, sound = asyncio.run(_talk(address, server_key(api_key), options, pcm))
+        failed = asyncio.run(_talk(server_url(url), options, pcm, sound))
     except KeyboardInterrupt:
-        failed, sound = None, b""
+        failed = None
     if heard is not None:
-        _write(heard, sound)
+        _write(heard, bytes(sound))
     click.echo()
     if failed:
         raise Failure(failed)
@@ -76,15 +79,6 @@ def _decoded(path: Path) -> bytes:
         raise Failure(f"--input: {path}: {error}.") from None
 
 
-def _address(url: str, model: str | None) -> str:
-    from urllib.parse import quote
-
-    if not url.startswith(("http://", "https://")):
-        raise Failure(f"--url: `{url}` is not an address. Write it like http://127.0.0.1:8080.")
-    query = f"?model={quote(model)}" if model else ""
-    return "ws" + url.removeprefix("http").removesuffix("/v1") + "/v1/realtime" + query
-
-
 def _write(path: Path, sound: bytes) -> None:
     from parley.audio import wav_bytes
 
@@ -94,28 +88,35 @@ def _write(path: Path, sound: bytes) -> None:
         raise Failure(f"--output: cannot write {path}: {error.strerror}.") from None
 
 
-async def _talk(address: str, key: str | None, options: dict[str, Any], pcm: bytes | None) -> tuple[str | None, bytes]:
-    """Hold the conversation; give what went wrong in it, if anything did, and the sound that was heard."""
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import InvalidHandshake, InvalidURI
+async def _talk(url: str, options: dict[str, Any], pcm: bytes | None, sound: bytearray) -> str | None:
+    """Hold the conversation, adding what is heard to `sound`; give what went wrong in it, if anything did."""
+    from parley.cli.talking import Caption
+    from parley.client import ClientError, Microphone, Session, Speaker, connect, speak_recording
+    from parley.client.devices import require_devices
 
-    from parley.cli.talking import Conversation, devices, wav_file
+    caption = Caption(lambda text: click.echo(text, nl=False))
 
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async def listen(session: Session) -> None:
+        async for event in session:
+            caption.on(event)
+
     try:
-        socket = await connect(address, additional_headers=headers, max_size=None, compression=None)
-    except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
-        words = f"Cannot connect to {address} ({type(error).__name__}). Is `parley serve` running? --url names another."
-        raise Failure(words) from None
-    conversation = Conversation(socket, lambda text: click.echo(text, nl=False))
-    sound = bytearray()
-    async with socket, asyncio.TaskGroup() as group:
-        await conversation.begin(**options)
-        listening = group.create_task(conversation.listen())
-        speaking = group.create_task(
-            devices(conversation) if pcm is None else wav_file(conversation, pcm, hear=sound.extend)
-        )
-        await asyncio.wait({listening, speaking}, return_when=asyncio.FIRST_COMPLETED)
-        listening.cancel()
-        speaking.cancel()
-    return conversation.failed, bytes(sound)
+        if pcm is None:
+            require_devices()
+        async with connect(url, **options) as session:
+            if pcm is None:
+                with Microphone(session), Speaker(session):
+                    await listen(session)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    listening = group.create_task(listen(session))
+                    speaking = group.create_task(speak_recording(session, pcm, hear=sound.extend))
+                    await asyncio.wait({listening, speaking}, return_when=asyncio.FIRST_COMPLETED)
+                    listening.cancel()
+                    speaking.cancel()
+            ended = session.closed_because
+    except ClientError as error:
+        raise Failure(
+            f"{error} (--url names another server.)" if "running there" in str(error) else str(error)
+        ) from None
+    return caption.failed or (f"The server closed the conversation: {ended}." if ended else None)

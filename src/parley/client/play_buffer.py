@@ -1,6 +1,6 @@
-"""What the terminal still has to play, and how much of each message was heard: pure, so that it can be tested.
+"""What a device still has to play, and how much of each message was heard: no I/O, so that it can be tested.
 
-Neighbour: `talking` fills it from events and empties it into a speaker or a file.
+Neighbours: `session` fills it, `devices` and `recording` empty it.
 """
 
 from __future__ import annotations
@@ -58,6 +58,13 @@ class PlayBuffer:
                 if rest:
                     self._queue.appendleft((item_id, rest))
         return bytes(taken) + bytes(wanted - len(taken))
+
+    def drop_oldest(self, keep_samples: int) -> None:
+        """Forget the oldest speech beyond `keep_samples`: a live stream must not fall behind."""
+        with self._lock:
+            excess = sum(len(pcm) for _, pcm in self._queue) - keep_samples * _SAMPLE_BYTES
+            while excess > 0 and self._queue:
+                excess -= len(self._queue.popleft()[1])
 
     def flush(self) -> Heard | None:
         """Fall silent. Say what was heard of the message that was cut, None if nothing was waiting."""
