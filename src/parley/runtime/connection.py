@@ -35,19 +35,19 @@ class Spelling:
     def __init__(self, event: ServerEvent, silent: ServerEvent | None) -> None:
         self._event = event
         self._silent = silent
-        self._spelled: dict[tuple[Dialect, bool, Permit | None], str] = {}
+        self._spelled: dict[tuple[Dialect, bool, Permit | None], str | None] = {}
 
     def frame(self, dialect: Dialect, *, with_audio: bool, permit: Permit | None = None) -> str | None:
-        """Give the event as a text frame, with what `permit` lets a connection see."""
+        """Give the event as a text frame, with what `permit` lets a connection see; None if the link gets nothing."""
         event = self._event if with_audio else self._silent
         if event is None:
             return None
         key = (dialect, event is self._event, permit)
-        frame = self._spelled.get(key)
-        if frame is None:
+        if key not in self._spelled:
             seen = event if permit is None else permit.shown(event)
-            frame = self._spelled[key] = encode(seen, dialect).decode()
-        return frame
+            spelled = encode(seen, dialect)
+            self._spelled[key] = None if spelled is None else spelled.decode()
+        return self._spelled[key]
 
 
 class Connection:

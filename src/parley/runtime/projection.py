@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from parley.audio import G711Encoder
 from parley.protocol.realtime.ids import ItemId, ResponseId
-from parley.protocol.realtime.items import InputAudioPart, Item, MessageItem, OutputAudioPart
+from parley.protocol.realtime.items import ConversationItem, InputAudioPart, MessageItem, OutputAudioPart
 from parley.protocol.realtime.outputs import AudioOut
 from parley.protocol.realtime.server_events import (
     ConversationItemRetrieved,
@@ -132,7 +132,7 @@ class Projection:
             )
         return deltas
 
-    def _with_audio(self, item: Item, audio: SessionAudio) -> Item:
+    def _with_audio(self, item: ConversationItem, audio: SessionAudio) -> ConversationItem:
         """Give the item's spoken part its sound, if it is held and fits into a frame."""
         if not isinstance(item, MessageItem):
             return item

@@ -93,7 +93,8 @@ class RealtimeWebSocket:
     async def _refuse(self, refused: Refused, send: Send) -> None:
         body = ErrorBody(type=refused.type, code=refused.code, message=refused.message, param=refused.param)
         event = ErrorEvent(event_id=self.event_id(), error=body)
-        await send({"type": "websocket.send", "text": encode(event, Dialect.GA).decode()})
+        frame = encode(event, Dialect.GA) or b""
+        await send({"type": "websocket.send", "text": frame.decode()})
         reason = f"{refused.type}.{refused.code}"
         await send({"type": "websocket.close", "code": refused.close_code, "reason": reason})
 

@@ -90,6 +90,7 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
      "invalid_value", "session.max_output_tokens", "4096"),
     ('{"type":"session.update","session":{"tools":[{"type":"function"}]}}',
      "missing_required_parameter", "session.tools[0].name", "name"),
+    ('{"type":"transcription_session.update"}', "missing_required_parameter", "session", "session"),
     ('{"type":"conversation.item.create"}', "missing_required_parameter", "item", "item"),
     ('{"type":"conversation.item.create","item":{}}', "missing_required_parameter", "item.type", "type"),
     ('{"type":"conversation.item.create","item":{"type":"song"}}', "invalid_value", "item.type", "message"),
@@ -272,6 +273,16 @@ def test_a_tools_output_may_be_anything() -> None:
         item = item_of({"type": "function_call_output", "call_id": "c", "output": output})
         assert isinstance(item, FunctionCallOutputItem)
         assert item.output == text
+
+
+def test_betas_transcription_update_is_a_session_update() -> None:
+    beta = {"input_audio_format": "g711_ulaw", "input_audio_transcription": {"model": "whisper-1"}}
+    event = decoded({"type": "transcription_session.update", "event_id": "e", "session": beta})
+    ga = {
+        "type": "transcription",
+        "audio": {"input": {"format": {"type": "audio/pcmu"}, "transcription": {"model": "whisper-1"}}},
+    }
+    assert event == decoded({"type": "session.update", "event_id": "e", "session": ga})
 
 
 def test_milliseconds_may_come_with_a_fraction() -> None:

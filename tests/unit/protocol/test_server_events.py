@@ -9,149 +9,20 @@ import msgspec
 import pytest
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
+from server_event_rows import EVENTS, FULL, PLAIN, USER, response
 
 from parley.protocol.realtime import server_events as ev
-from parley.protocol.realtime.dialects import Dialect, encode
-from parley.protocol.realtime.generation import TextSpan
-from parley.protocol.realtime.items import (
-    FunctionCallItem,
-    FunctionCallOutputItem,
-    InputAudioPart,
-    InputTextPart,
-    Item,
-    MessageItem,
-    OutputAudioPart,
-    OutputTextPart,
-)
-from parley.protocol.realtime.session_config import (
-    NoiseReduction,
-    PcmaFormat,
-    PcmFormat,
-    SemanticVad,
-    SessionConfig,
-    Transcription,
-    session_object,
-)
-from parley.protocol.realtime.tools import FunctionTool, McpTool, NamedToolChoice
+from parley.protocol.realtime.dialects import Dialect
+from parley.protocol.realtime.dialects import encode as spell
+from parley.protocol.realtime.session_config import session_object
 
 VALIDATOR: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
-PLAIN = SessionConfig()
-FULL = SessionConfig(
-    tools=(
-        FunctionTool(name="f", description="d", parameters={"type": "object"}),
-        McpTool(server_label="s", server_url="http://localhost:1", authorization="secret", headers={"x": "secret"}),
-    ),
-    tool_choice=NamedToolChoice(type="function", name="f"),
-    max_output_tokens=100,
-    tracing="auto",
-    include=("item.input_audio_transcription.logprobs",),
-)
-FULL = msgspec.structs.replace(
-    FULL,
-    audio=msgspec.structs.replace(
-        FULL.audio,
-        input=msgspec.structs.replace(
-            FULL.audio.input,
-            format=PcmaFormat(),
-            transcription=Transcription(model="whisper-1"),
-            noise_reduction=NoiseReduction(),
-            turn_detection=SemanticVad(),
-        ),
-    ),
-)
-USER = MessageItem(id="i1", role="user", content=(InputAudioPart(),))
-ASSISTANT = MessageItem(id="i2", role="assistant", content=(OutputAudioPart(transcript="hello"),), status="incomplete")
-WRITTEN = MessageItem(id="i3", role="assistant", content=(OutputTextPart(text="hello"),))
-SYSTEM = MessageItem(id="i4", role="system", content=(InputTextPart(text="hello"),))
-CALL = FunctionCallItem(id="i5", call_id="c", name="f", arguments="{}", status="in_progress")
-OUTPUT = FunctionCallOutputItem(id="i6", call_id="c", output="")
-ITEMS: tuple[Item, ...] = (USER, ASSISTANT, WRITTEN, SYSTEM, CALL, OUTPUT)
-AUDIO = ev.ResponseAudio(output=ev.ResponseAudioOutput(format=PcmFormat(), voice="alloy"))
 
-
-def response(**changes: Any) -> ev.Response:
-    return msgspec.structs.replace(ev.Response(id="r", status="in_progress", audio=AUDIO), **changes)
-
-
-PART: dict[str, Any] = {"event_id": "e", "response_id": "r", "output_index": 0, "item_id": "i2", "content_index": 0}
-EVENTS: list[ev.ServerEvent] = [
-    ev.ErrorEvent(event_id="e", error=ev.ErrorBody(type="invalid_request_error", code="invalid_value", message="m")),
-    *(
-        made(event_id="e", session=session_object(config, session_id="sess_1", expires_at=1))
-        for made in (ev.SessionCreated, ev.SessionUpdated)
-        for config in (PLAIN, FULL, msgspec.structs.replace(FULL, type="transcription"))
-    ),
-    ev.ConversationCreated(event_id="e", conversation=ev.Conversation(id="conv_1")),
-    *(
-        made(event_id="e", previous_item_id=previous, item=item)
-        for made in (ev.ConversationItemAdded, ev.ConversationItemDone)
-        for previous, item in zip((None, "i1", "i2", "i3", "i4", "i5"), ITEMS, strict=True)
-    ),
-    ev.ConversationItemRetrieved(
-        event_id="e", item=MessageItem(id="i", role="user", content=(InputAudioPart(transcript="a", audio=b"ab"),))
-    ),
-    ev.ConversationItemDeleted(event_id="e", item_id="i"),
-    ev.ConversationItemTruncated(event_id="e", item_id="i", content_index=0, audio_end_ms=10, item=ASSISTANT),
-    ev.TranscriptionDelta(event_id="e", item_id="i", content_index=0, delta="a"),
-    ev.TranscriptionCompleted(
-        event_id="e", item_id="i", content_index=0, transcript="a", usage=ev.DurationUsage(seconds=1.5)
-    ),
-    ev.TranscriptionFailed(
-        event_id="e",
-        item_id="i",
-        content_index=0,
-        error=ev.TranscriptionError(type="server_error", code="engine_error", message="m"),
-    ),
-    ev.InputAudioBufferCommitted(event_id="e", item_id="i", previous_item_id=None),
-    ev.InputAudioBufferCleared(event_id="e"),
-    ev.SpeechStarted(event_id="e", audio_start_ms=1, item_id="i"),
-    ev.SpeechStopped(event_id="e", audio_end_ms=1, item_id="i"),
-    ev.TimeoutTriggered(event_id="e", audio_start_ms=0, audio_end_ms=1, item_id="i"),
-    ev.OutputAudioBufferStarted(event_id="e", response_id="r"),
-    ev.OutputAudioBufferStopped(event_id="e", response_id="r"),
-    ev.OutputAudioBufferCleared(event_id="e", response_id="r"),
-    ev.ResponseCreated(event_id="e", response=response(metadata={"a": "b"}, conversation_id="conv_1")),
-    *(
-        ev.ResponseDone(
-            event_id="e",
-            response=response(status=status, status_details=details, output=(ASSISTANT, CALL), usage=ev.Usage()),
-            parley_timeline=ev.ResponseTimeline(first_audio_ms=3),
-        )
-        for status, details in (
-            ("completed", None),
-            ("cancelled", ev.StatusDetails(type="cancelled", reason="turn_detected")),
-            ("cancelled", ev.StatusDetails(type="cancelled", reason="client_cancelled")),
-            ("incomplete", ev.StatusDetails(type="incomplete", reason="max_output_tokens")),
-            (
-                "failed",
-                ev.StatusDetails(
-                    type="failed", error=ev.ResponseError(type="server_error", code="engine_error", message="m")
-                ),
-            ),
-        )
-    ),
-    ev.OutputItemAdded(event_id="e", response_id="r", output_index=0, item=ASSISTANT),
-    ev.OutputItemDone(event_id="e", response_id="r", output_index=0, item=CALL),
-    ev.ResponseContentPartAdded(**PART, part=ev.AudioPart()),
-    ev.ResponseContentPartAdded(**PART, part=ev.TextPart()),
-    ev.ResponseContentPartDone(**PART, part=ev.AudioPart(transcript="a")),
-    ev.OutputTextDelta(**PART, delta="a"),
-    ev.OutputTextDone(**PART, text="a"),
-    ev.OutputAudioTranscriptDelta(**PART, delta="a"),
-    ev.OutputAudioTranscriptDone(**PART, transcript="a"),
-    ev.OutputAudioDelta(**PART, delta=b"ab", parley_spans=(TextSpan(0, 1, 0, 10),)),
-    ev.OutputAudioDone(**PART),
-    ev.FunctionCallArgumentsDelta(
-        event_id="e", response_id="r", output_index=0, item_id="i", call_id="c", delta="{"
-    ),
-    ev.FunctionCallArgumentsDone(
-        event_id="e", response_id="r", output_index=0, item_id="i", call_id="c", name="f", arguments="{}"
-    ),
-    ev.RateLimitsUpdated(
-        event_id="e", rate_limits=(ev.RateLimit(name="tokens", limit=1, remaining=1, reset_seconds=0),)
-    ),
-]  # fmt: skip
+def encode(event: ev.ServerEvent, dialect: Dialect) -> bytes:
+    frame = spell(event, dialect)
+    assert frame is not None
+    return frame
 
 
 def names(value: Any) -> set[str]:

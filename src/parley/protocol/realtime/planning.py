@@ -37,7 +37,6 @@ class Plan:
     tools: tuple[Tool, ...]
     tool_choice: ToolChoice
     speed: float
-    temperature: float | None
 
     @property
     def prompt_chars(self) -> int:
@@ -57,7 +56,7 @@ class Plan:
             voice=self.shape.voice,
             speed=self.speed,
             max_output_tokens=None if limit == "inf" else limit,
-            temperature=self.temperature,
+            temperature=self.shape.temperature,
         )
 
 
@@ -78,6 +77,7 @@ def plan_response(params: ResponseParams, config: SessionConfig, conversation: C
         max_output_tokens=_or(params.max_output_tokens, config.max_output_tokens),
         format=_or(params.output_format, output.format),
         voice=_or(params.voice, output.voice),
+        temperature=_or(params.temperature, config.temperature),
         metadata=params.metadata,
         out_of_band=params.conversation == "none",
     )
@@ -89,7 +89,6 @@ def plan_response(params: ResponseParams, config: SessionConfig, conversation: C
         tools=_or(params.tools, config.tools),
         tool_choice=_or(params.tool_choice, config.tool_choice),
         speed=output.speed,
-        temperature=_or(params.temperature, config.temperature),
     )
 
 

@@ -1,7 +1,8 @@
 """From a client's frame to a `ClientEvent`, or to the `ClientFault` that tells the client what to mend.
 
-Liberal in what it takes: beta's flat session fields, `text` and `audio` parts, `turn_detection: false`, a voice as an
-object, tools in chat-completions form, unknown keys. Strict in what it gives: one GA form, every value in range.
+Liberal in what it takes: beta's flat session fields and `transcription_session.update`, `text` and `audio` parts,
+`turn_detection: false`, a voice as an object, tools in chat-completions form, unknown keys. Strict in what it gives:
+one GA form, every value in range.
 Neighbours: `request_shapes` (spellings), `request_faults` (words), `client_events` (results).
 """
 
@@ -42,6 +43,11 @@ class _RawSessionUpdate(msgspec.Struct, tag_field="type", tag="session.update"):
     event_id: str | None = None
 
 
+class _RawTranscriptionUpdate(msgspec.Struct, tag_field="type", tag="transcription_session.update"):
+    session: dict[str, Any]
+    event_id: str | None = None
+
+
 class _RawItemCreate(msgspec.Struct, tag_field="type", tag="conversation.item.create"):
     item: dict[str, Any]
     previous_item_id: str | None = None
@@ -69,7 +75,7 @@ _Plain = (
     | ConversationItemDelete
     | ResponseCancel
 )
-_Raw = _RawSessionUpdate | _RawItemCreate | _RawTruncate | _RawResponseCreate
+_Raw = _RawSessionUpdate | _RawTranscriptionUpdate | _RawItemCreate | _RawTruncate | _RawResponseCreate
 _decoder: msgspec.json.Decoder[_Plain | _Raw] = msgspec.json.Decoder(_Plain | _Raw)
 
 SUPPORTED_TYPES = (
@@ -85,6 +91,10 @@ SUPPORTED_TYPES = (
     "response.create",
     "response.cancel",
 )
+"""GA's events."""
+
+_BETA_TYPES = ("transcription_session.update",)
+"""Beta's, beyond those that GA kept."""
 
 
 def decode_client_event(frame: str | bytes) -> ClientEvent | ClientFault:
@@ -115,6 +125,9 @@ def _finished(raw: _Plain | _Raw) -> ClientEvent:
     match raw:
         case _RawSessionUpdate():
             return SessionUpdate(event_id=raw.event_id, session=session_patch(raw.session, "session"))
+        case _RawTranscriptionUpdate():
+            session = {**raw.session, "type": "transcription"}
+            return SessionUpdate(event_id=raw.event_id, session=session_patch(session, "session"))
         case _RawItemCreate():
             item: Item = convert(normal_item(raw.item, "item"), Item, "item")
             return ConversationItemCreate(event_id=raw.event_id, item=item, previous_item_id=raw.previous_item_id)
@@ -158,7 +171,7 @@ def _frame_fault(frame: str | bytes, error: msgspec.ValidationError) -> ClientFa
     kind = value.get("type")
     if not isinstance(kind, str):
         return ClientFault(code="invalid_event", param="type", event_id=event_id, message="The event has no `type`.")
-    if kind not in SUPPORTED_TYPES:
+    if kind not in (*SUPPORTED_TYPES, *_BETA_TYPES):
         supported = ", ".join(f"'{name}'" for name in SUPPORTED_TYPES)
         shown = kind if len(kind) <= 64 else kind[:64] + "…"
         return ClientFault(

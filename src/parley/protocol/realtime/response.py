@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import UNSET
+
 from parley.protocol.realtime.conversation import Conversation
 from parley.protocol.realtime.effects import Effects
 from parley.protocol.realtime.generation import AudioDelta, EngineUsage, TextDelta, ToolCallDelta, ToolCallDone
@@ -45,6 +47,7 @@ class ResponseShape:
     max_output_tokens: int | Literal["inf"]
     format: AudioFormat
     voice: str
+    temperature: float | None
     metadata: dict[str, str] | None
     out_of_band: bool
 
@@ -173,6 +176,7 @@ class LiveResponse:
             conversation_id=None if shape.out_of_band else self._conversation_id,
             output_modalities=shape.output_modalities,
             max_output_tokens=shape.max_output_tokens,
+            temperature=UNSET if shape.temperature is None else shape.temperature,
             audio=ResponseAudio(output=ResponseAudioOutput(format=shape.format, voice=shape.voice)),
             usage=usage,
             metadata=shape.metadata,

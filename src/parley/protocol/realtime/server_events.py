@@ -2,19 +2,40 @@
 
 Field names and their order are the wire's. Two traps are built in: `response.content_part.*` says `audio` and `text`
 where items say `output_audio` and `output_text`, and `status_details`, `usage` and `transcript` are always present,
-null or not, because clients read the key. Extra keys named `parley…` ride on existing events; no event is invented.
+null or not, because clients read the key. What events are made of lives in
+`resources` and is listed here as well. Extra keys named `parley…` ride on existing events; no event is invented.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from parley.protocol.realtime.generation import TextSpan
-from parley.protocol.realtime.items import Item
-from parley.protocol.realtime.session_config import AudioFormat, SessionObject
+from parley.protocol.realtime.items import ConversationItem
+from parley.protocol.realtime.resources import (
+    AudioPart,
+    CachedTokens,
+    Conversation,
+    DurationUsage,
+    ErrorBody,
+    InputTokenDetails,
+    LogProb,
+    OutputTokenDetails,
+    Part,
+    RateLimit,
+    Response,
+    ResponseAudio,
+    ResponseAudioOutput,
+    ResponseError,
+    ResponseTimeline,
+    StatusDetails,
+    TextPart,
+    TokenUsage,
+    TranscriptionError,
+    Usage,
+)
+from parley.protocol.realtime.session_config import SessionObject
 
 __all__ = [
     "AudioPart",
@@ -34,6 +55,15 @@ __all__ = [
     "InputAudioBufferCleared",
     "InputAudioBufferCommitted",
     "InputTokenDetails",
+    "LogProb",
+    "McpCallArgumentsDelta",
+    "McpCallArgumentsDone",
+    "McpCallCompleted",
+    "McpCallFailed",
+    "McpCallInProgress",
+    "McpListToolsCompleted",
+    "McpListToolsFailed",
+    "McpListToolsInProgress",
     "OutputAudioBufferCleared",
     "OutputAudioBufferStarted",
     "OutputAudioBufferStopped",
@@ -66,6 +96,7 @@ __all__ = [
     "StatusDetails",
     "TextPart",
     "TimeoutTriggered",
+    "TokenUsage",
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionError",
@@ -79,16 +110,6 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
-
-
-class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`event_id` is the client's id of the event at fault, or null."""
-
-    type: str
-    code: str | None
-    message: str
-    param: str | None = None
-    event_id: str | None = None
 
 
 class ErrorEvent(_Event, frozen=True, kw_only=True, tag="error"):
@@ -112,13 +133,6 @@ class SessionUpdated(_Event, frozen=True, kw_only=True, tag="session.updated"):
     session: SessionObject
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """The conversation resource."""
-
-    id: str
-    object: Literal["realtime.conversation"] = "realtime.conversation"
-
-
 class ConversationCreated(_Event, frozen=True, kw_only=True, tag="conversation.created"):
     """Follows `session.created`."""
 
@@ -129,20 +143,20 @@ class ConversationItemAdded(_Event, frozen=True, kw_only=True, tag="conversation
     """An item entered the conversation after `previous_item_id` (null: it is the first)."""
 
     previous_item_id: str | None
-    item: Item
+    item: ConversationItem
 
 
 class ConversationItemDone(_Event, frozen=True, kw_only=True, tag="conversation.item.done"):
     """The item is complete (or will never be: `incomplete`)."""
 
     previous_item_id: str | None
-    item: Item
+    item: ConversationItem
 
 
 class ConversationItemRetrieved(_Event, frozen=True, kw_only=True, tag="conversation.item.retrieved"):
     """The item, with its audio where that fits into a frame."""
 
-    item: Item
+    item: ConversationItem
 
 
 class ConversationItemDeleted(_Event, frozen=True, kw_only=True, tag="conversation.item.deleted"):
@@ -157,13 +171,7 @@ class ConversationItemTruncated(_Event, frozen=True, kw_only=True, tag="conversa
     item_id: str
     content_index: int
     audio_end_ms: int
-    item: Item | UnsetType = UNSET
-
-
-class DurationUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
-    """Transcription is counted in seconds of audio."""
-
-    seconds: float
+    item: ConversationItem | UnsetType = UNSET
 
 
 class TranscriptionDelta(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.delta"):
@@ -172,6 +180,7 @@ class TranscriptionDelta(_Event, frozen=True, kw_only=True, tag="conversation.it
     item_id: str
     content_index: int
     delta: str
+    logprobs: tuple[LogProb, ...] | UnsetType = UNSET
 
 
 class TranscriptionCompleted(
@@ -182,16 +191,8 @@ class TranscriptionCompleted(
     item_id: str
     content_index: int
     transcript: str
-    usage: DurationUsage
-
-
-class TranscriptionError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a transcription failed. Strings, never null: agents-js reads them so."""
-
-    type: str
-    code: str
-    message: str
-    param: str | UnsetType = UNSET
+    usage: DurationUsage | TokenUsage
+    logprobs: tuple[LogProb, ...] | UnsetType = UNSET
 
 
 class TranscriptionFailed(_Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.failed"):
@@ -259,96 +260,6 @@ class OutputAudioBufferCleared(_Event, frozen=True, kw_only=True, tag="output_au
 # --- responses --------------------------------------------------------------------------------------------------------
 
 
-class ResponseError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a response failed."""
-
-    type: str
-    code: str
-    message: str
-
-
-class StatusDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`reason` is a closed set: agents-py cannot read a `response.done` with any other."""
-
-    type: Literal["cancelled", "incomplete", "failed"]
-    reason: Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"] | UnsetType = UNSET
-    error: ResponseError | UnsetType = UNSET
-
-
-class CachedTokens(msgspec.Struct, frozen=True, kw_only=True):
-    """The cached share of the input, by kind."""
-
-    text_tokens: int = 0
-    audio_tokens: int = 0
-    image_tokens: int = 0
-
-
-class InputTokenDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """The input, by kind."""
-
-    text_tokens: int = 0
-    audio_tokens: int = 0
-    image_tokens: int = 0
-    cached_tokens: int = 0
-    cached_tokens_details: CachedTokens = CachedTokens()
-
-
-class OutputTokenDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """The output, by kind."""
-
-    text_tokens: int = 0
-    audio_tokens: int = 0
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a response cost. Every member is an integer, 0 where nothing is known."""
-
-    total_tokens: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_token_details: InputTokenDetails = InputTokenDetails()
-    output_token_details: OutputTokenDetails = OutputTokenDetails()
-
-
-class ResponseAudioOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """`voice` is a plain string; agents-js drops the event for an object."""
-
-    format: AudioFormat
-    voice: str
-
-
-class ResponseAudio(msgspec.Struct, frozen=True, kw_only=True):
-    """Audio settings of a response."""
-
-    output: ResponseAudioOutput
-
-
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """The response resource."""
-
-    id: str
-    status: Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
-    status_details: StatusDetails | None = None
-    output: tuple[Item, ...] = ()
-    conversation_id: str | None = None
-    output_modalities: tuple[str, ...] = ("audio",)
-    max_output_tokens: int | Literal["inf"] = "inf"
-    audio: ResponseAudio
-    usage: Usage | None = None
-    metadata: dict[str, str] | None = None
-    object: Literal["realtime.response"] = "realtime.response"
-
-
-class ResponseTimeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the time of a turn went, in ms after the voice stopped (or after `response.create`)."""
-
-    committed_ms: int | UnsetType = UNSET
-    transcript_ms: int | UnsetType = UNSET
-    first_token_ms: int | UnsetType = UNSET
-    first_audio_ms: int | UnsetType = UNSET
-    first_sent_ms: int | UnsetType = UNSET
-
-
 class ResponseCreated(_Event, frozen=True, kw_only=True, tag="response.created"):
     """The first event of a response."""
 
@@ -370,13 +281,13 @@ class _ResponseEvent(_Event, frozen=True, kw_only=True):
 class OutputItemAdded(_ResponseEvent, frozen=True, kw_only=True, tag="response.output_item.added"):
     """The response began an item."""
 
-    item: Item
+    item: ConversationItem
 
 
 class OutputItemDone(_ResponseEvent, frozen=True, kw_only=True, tag="response.output_item.done"):
     """The response finished an item."""
 
-    item: Item
+    item: ConversationItem
 
 
 class _ItemEvent(_ResponseEvent, frozen=True, kw_only=True):
@@ -385,21 +296,6 @@ class _ItemEvent(_ResponseEvent, frozen=True, kw_only=True):
 
 class _PartEvent(_ItemEvent, frozen=True, kw_only=True):
     content_index: int
-
-
-class AudioPart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="audio"):
-    """A spoken part, as `response.content_part.*` spells it."""
-
-    transcript: str = ""
-
-
-class TextPart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
-    """A written part, as `response.content_part.*` spells it."""
-
-    text: str = ""
-
-
-Part = AudioPart | TextPart
 
 
 class ResponseContentPartAdded(_PartEvent, frozen=True, kw_only=True, tag="response.content_part.added"):
@@ -467,13 +363,53 @@ class FunctionCallArgumentsDone(_ItemEvent, frozen=True, kw_only=True, tag="resp
     arguments: str
 
 
-class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """One quota. Numbers, never null."""
+# --- tools of MCP servers ---------------------------------------------------------------------------------------------
 
-    name: Literal["requests", "tokens"]
-    limit: int
-    remaining: int
-    reset_seconds: float
+
+class _McpListEvent(_Event, frozen=True, kw_only=True):
+    item_id: str
+
+
+class McpListToolsInProgress(_McpListEvent, frozen=True, kw_only=True, tag="mcp_list_tools.in_progress"):
+    """An MCP server is being asked for its tools."""
+
+
+class McpListToolsCompleted(_McpListEvent, frozen=True, kw_only=True, tag="mcp_list_tools.completed"):
+    """Its tools can be used by responses that begin from now on."""
+
+
+class McpListToolsFailed(_McpListEvent, frozen=True, kw_only=True, tag="mcp_list_tools.failed"):
+    """It did not say; its tools cannot be used."""
+
+
+class McpCallArgumentsDelta(_ItemEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.delta"):
+    """More of an MCP call's JSON arguments. `obfuscation` is always there: agents-js demands the key."""
+
+    delta: str
+    obfuscation: str = ""
+
+
+class McpCallArgumentsDone(_ItemEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.done"):
+    """All of an MCP call's JSON arguments."""
+
+    arguments: str
+
+
+class _McpCallEvent(_Event, frozen=True, kw_only=True):
+    item_id: str
+    output_index: int
+
+
+class McpCallInProgress(_McpCallEvent, frozen=True, kw_only=True, tag="response.mcp_call.in_progress"):
+    """The server runs the tool."""
+
+
+class McpCallCompleted(_McpCallEvent, frozen=True, kw_only=True, tag="response.mcp_call.completed"):
+    """The tool returned."""
+
+
+class McpCallFailed(_McpCallEvent, frozen=True, kw_only=True, tag="response.mcp_call.failed"):
+    """The tool gave nothing; the item says why."""
 
 
 class RateLimitsUpdated(_Event, frozen=True, kw_only=True, tag="rate_limits.updated"):
@@ -518,4 +454,12 @@ ServerEvent = (
     | FunctionCallArgumentsDelta
     | FunctionCallArgumentsDone
     | RateLimitsUpdated
+    | McpCallArgumentsDelta
+    | McpCallArgumentsDone
+    | McpCallCompleted
+    | McpCallFailed
+    | McpCallInProgress
+    | McpListToolsCompleted
+    | McpListToolsFailed
+    | McpListToolsInProgress
 )

@@ -263,6 +263,8 @@ class RealtimeSessionObject(msgspec.Struct, frozen=True, tag_field="type", tag="
     expires_at: int
     audio: SessionAudio
     include: tuple[str, ...] | None
+    temperature: float | UnsetType = UNSET
+    """Echoed where a client set one: GA has none, beta does."""
     object: Literal["realtime.session"] = "realtime.session"
     parley_locked: tuple[str, ...] | UnsetType = UNSET
     """Fields that this connection cannot change; only where there are any."""
@@ -332,6 +334,7 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         expires_at=expires_at,
         audio=config.audio,
         include=config.include,
+        temperature=UNSET if config.temperature is None else config.temperature,
     )
 
 
