@@ -21,6 +21,7 @@ from litestar.openapi.config import OpenAPIConfig
 import parley
 from parley.auth.client_secrets import MemorySecretStore
 from parley.auth.keys import ApiKeys
+from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import SitePolicy
 from parley.engines.base import EngineSet
@@ -45,6 +46,7 @@ from parley.server.page_files import PageFiles
 from parley.server.parts import Parts, parts_guard
 from parley.server.problems import exception_handlers
 from parley.server.realtime_entry import RealtimeEntry
+from parley.server.session_door import SessionDoor
 from parley.server.session_start import SessionDefaults
 from parley.server.settings import Settings
 from parley.transports.websocket import RealtimeWebSocket
@@ -97,19 +99,22 @@ def create_app(
 
     keys = ApiKeys(settings.api_keys)
     policy = SitePolicy(cors_origins=settings.cors_origins, open_to_all=bool(keys))
+    room = EngineRoom(build=build, supervise=supervise, metrics=metrics, on_change=on_change)
+    defaults = SessionDefaults(_default_session(settings))
     parts = Parts(
         version=parley.__version__,
         keys=keys,
         secrets=MemorySecretStore(unix_seconds=unix_seconds, token=_token),
         pages=PageSessions(unix_seconds=unix_seconds, token=_token),
         sign_in=SignInLimit(monotonic_seconds=time.monotonic),
-        room=EngineRoom(build=build, supervise=supervise, metrics=metrics, on_change=on_change),
+        room=room,
         metrics=metrics,
-        defaults=SessionDefaults(_default_session(settings)),
+        defaults=defaults,
+        door=SessionDoor(defaults, room, Ledger(unix_seconds=unix_seconds), bounds.max_session_ms // 1000),
         ids=ids,
         unix_seconds=unix_seconds,
     )
-    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, room=parts.room, defaults=parts.defaults)
+    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door)
     gate = Gate(
         http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets")),
         realtime=RealtimeWebSocket(open=entry.open, event_id=lambda: ids("event")),

@@ -22,6 +22,7 @@ from parley.observe.metrics import ServerMetrics
 from parley.protocol.realtime.ids import IdSource
 from parley.server.engine_room import EngineRoom, NotReady
 from parley.server.problems import Problem
+from parley.server.session_door import SessionDoor
 from parley.server.session_start import SessionDefaults
 
 __all__ = ["PERMISSION", "Parts", "parts_guard"]
@@ -42,6 +43,7 @@ class Parts:
     room: EngineRoom
     metrics: ServerMetrics
     defaults: SessionDefaults
+    door: SessionDoor
     ids: IdSource
     unix_seconds: Callable[[], float]
 

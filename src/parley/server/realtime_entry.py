@@ -2,7 +2,7 @@
 
 Every refusal is an `error` event and a close code that tells clients whether to come again: 3000 for a bad credential,
 1008 for a wrong site, 4000 for what will never work, 1013 for later (Realtime API, "Handshake failures").
-Neighbours: `parley.transports.websocket` (asks and carries), `engine_room` (has the supervisor).
+Neighbours: `parley.transports.websocket` (asks and carries), `session_door` (begins the session).
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from parley.auth.client_secrets import SecretStore
 from parley.auth.keys import ApiKeys
 from parley.auth.permissions import Refusal, SitePolicy, identify
 from parley.protocol.realtime.dialects import Dialect
-from parley.protocol.realtime.errors import ClientFault
-from parley.runtime.supervisor import AtCapacity, SessionEnded
-from parley.server.engine_room import EngineRoom, NotReady
-from parley.server.session_start import SessionDefaults, config_from_secret
+from parley.runtime.supervisor import SessionEnded
+from parley.server.problems import Problem
+from parley.server.session_door import Asked, SessionDoor, close_code
 from parley.transports.handshake import Handshake
 from parley.transports.websocket import Link, Refused
 
@@ -38,8 +37,7 @@ class RealtimeEntry:
     policy: SitePolicy
     keys: ApiKeys
     secrets: SecretStore
-    room: EngineRoom
-    defaults: SessionDefaults
+    door: SessionDoor
 
     async def open(self, handshake: Handshake) -> Link | Refused:
         """Judge the handshake and attach it to a session."""
@@ -58,17 +56,13 @@ class RealtimeEntry:
         call_id = handshake.query.get("call_id")
         if call_id:
             return Refused("call_id_not_found", "There is no call of that id on this server.", NEVER, param="call_id")
-        minted = config_from_secret(who.secret.session if who.secret else None)
-        config = self.defaults.start(minted, model=handshake.model, intent=handshake.query.get("intent"))
-        if isinstance(config, ClientFault):
-            return Refused(config.code, config.message, NEVER, config.type, config.param)
+        asked = Asked(model=handshake.model, intent=handshake.query.get("intent"), origin=handshake.origin)
         try:
-            supervisor = await self.room.supervisor()
-            return (await supervisor.open(config)).attach(dialect=_dialect(handshake))
-        except NotReady as error:
-            return Refused("server_starting", str(error), LATER, "server_error")
-        except AtCapacity as error:
-            return Refused("rate_limit_exceeded", error.reason, LATER, "rate_limit_error")
+            opened = await self.door.open(who, asked)
+            return opened.handle.attach(dialect=_dialect(handshake), permit=opened.permit)
+        except Problem as problem:
+            code = problem.code or "invalid_request"
+            return Refused(code, problem.message, close_code(problem), problem.type, problem.param)
         except SessionEnded:
             return Refused("server_starting", "The server is shutting down.", LATER, "server_error")
 

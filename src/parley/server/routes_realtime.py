@@ -10,9 +10,11 @@ from typing import Any, Literal
 import msgspec
 from litestar import HttpMethod, Request, post, route
 from litestar.di import NamedDependency
+from msgspec import UNSET, UnsetType
 
 from parley.auth.client_secrets import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, TooManySecrets
 from parley.auth.permissions import Permission
+from parley.auth.scope import UNBOUNDED, Scope, read_scope
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionObject, session_object
 from parley.server.parts import PERMISSION, Parts
@@ -29,10 +31,13 @@ class ExpiresAfter(msgspec.Struct, frozen=True):
 
 
 class SecretRequest(msgspec.Struct, frozen=True):
-    """Everything is optional. `session` is the configuration that sessions of the secret start with."""
+    """Everything is optional. `session` is the configuration that sessions of the secret start with, `parley` a scope:
+    what its bearer may do and see (docs/client-secrets.md).
+    """
 
     expires_after: ExpiresAfter | None = None
     session: dict[str, Any] | None = None
+    parley: dict[str, Any] | None = None
 
 
 class SecretValue(msgspec.Struct, frozen=True):
@@ -42,6 +47,18 @@ class SecretValue(msgspec.Struct, frozen=True):
     expires_at: int
 
 
+class ScopeEcho(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The scope of a minted secret, as it is enforced."""
+
+    locked: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    client_events: tuple[str, ...] | None = None
+    origins: tuple[str, ...] = ()
+    max_session_seconds: int | None = None
+    max_tokens: int | None = None
+    max_sessions: int | None = None
+
+
 class MintedSecret(msgspec.Struct, frozen=True):
     """The secret, at the top and once more as `client_secret`, where older clients look; and the effective session."""
 
@@ -49,6 +66,7 @@ class MintedSecret(msgspec.Struct, frozen=True):
     expires_at: int
     session: SessionObject
     client_secret: SecretValue
+    parley: ScopeEcho | UnsetType = UNSET
 
 
 @post(
@@ -61,7 +79,9 @@ class MintedSecret(msgspec.Struct, frozen=True):
 async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> MintedSecret:
     """Mint a short-lived secret with which a browser may start sessions, as often as it likes until it expires.
 
-    Body: `{"expires_after": {"anchor": "created_at", "seconds": 10…7200}, "session": {…}}`, all optional.
+    Body: `{"expires_after": {"anchor": "created_at", "seconds": 10…7200}, "session": {…}, "parley": {…}}`, all
+    optional. `parley` bounds what the bearer may do: `lock`, `hide`, `client_events`, `origins`,
+    `max_session_seconds`, `max_tokens`, `max_sessions`.
     """
     asked = await _asked(request)
     seconds = (asked.expires_after or ExpiresAfter()).seconds
@@ -75,12 +95,28 @@ async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDepe
     config = parts.defaults.start(asked.session)
     if isinstance(config, ClientFault):
         raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
-    minted = await mint(parts, asked.session, seconds)
+    scope = read_scope(asked.parley, param="parley") if asked.parley is not None else UNBOUNDED
+    if isinstance(scope, ClientFault):
+        raise Problem(400, scope.message, code=scope.code, param=scope.param, type=scope.type)
+    minted = await mint(parts, asked.session, seconds, scope, request.scope["state"]["principal"].account)
     return MintedSecret(
         value=minted.value,
         expires_at=minted.expires_at,
         session=session_object(config, session_id=parts.ids("sess"), expires_at=0),
         client_secret=minted,
+        parley=UNSET if asked.parley is None else _echo(scope),
+    )
+
+
+def _echo(scope: Scope) -> ScopeEcho:
+    return ScopeEcho(
+        locked=scope.locked,
+        hidden=tuple(sorted(scope.hide)),
+        client_events=None if scope.client_events is None else tuple(sorted(scope.client_events)),
+        origins=scope.origins,
+        max_session_seconds=scope.max_session_seconds,
+        max_tokens=scope.max_tokens,
+        max_sessions=scope.max_sessions,
     )
 
 
@@ -96,11 +132,20 @@ async def _asked(request: Request[Any, Any, Any]) -> SecretRequest:
         raise Problem(400, "The body is not valid JSON. Send one JSON object.", code="invalid_json") from None
 
 
-async def mint(parts: Parts, session: dict[str, Any] | None, lifetime_s: int) -> SecretValue:
+async def mint(
+    parts: Parts,
+    session: dict[str, Any] | None,
+    lifetime_s: int,
+    scope: Scope = UNBOUNDED,
+    minted_by: str = "",
+) -> SecretValue:
     """Make a secret that carries `session`, which must have been checked. Raises `Problem` when the store is full."""
     try:
         value, secret = await parts.secrets.mint(
-            lifetime_s=lifetime_s, session=msgspec.json.encode(session) if session else None
+            lifetime_s=lifetime_s,
+            session=msgspec.json.encode(session) if session else None,
+            scope=scope,
+            minted_by=minted_by,
         )
     except TooManySecrets:
         words = "Too many client secrets are waiting to expire. Try again later, or mint with a shorter lifetime."

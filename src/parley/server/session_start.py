@@ -1,11 +1,12 @@
 """With which configuration a session starts: the server's defaults, then the secret's, then the address's. Pure.
 
-Model and voice names are aliases: whatever a client names is echoed, never refused. Neighbours: `realtime_entry` and
+Model and voice names are aliases: whatever a client names is echoed, never refused. Neighbours: `session_door` and
 `routes_realtime` (ask), `parley.protocol.realtime.session_config` (merges).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,19 @@ class SessionDefaults:
         named = model or (patch.model if isinstance(patch.model, str) else None)
         start = msgspec.structs.replace(self.config, type=kind, model=named or self.config.model)
         return merged(start, patch)
+
+    def amended(self, config: SessionConfig, session: Mapping[str, Any]) -> SessionConfig | ClientFault:
+        """Apply a caller's own session object to what its secret set."""
+        patch = parse_session_patch(dict(session))
+        if isinstance(patch, ClientFault):
+            return patch
+        if isinstance(patch.type, str) and patch.type != config.type:
+            return ClientFault(
+                code="invalid_value",
+                message=f"'session.type' is '{config.type}' with this client secret. Leave it out, or mint another.",
+                param="session.type",
+            )
+        return merged(config, patch)
 
 
 def config_from_secret(session: bytes | None) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""The one door through which every realtime session begins, whatever the transport: who may open which session.
+
+In order: the origin that the scope names, the agent or plain model that is asked for, the configuration (server's
+defaults, agent's, secret's, then the caller's own as far as it may), the tab on every account that pays, the engines,
+and capacity. What does not pass is a `Problem`, whose status `close_code` turns into a WebSocket's.
+Neighbours: `session_start` (merges configurations), `realtime_entry` and the routes of calls (ask), `agent_book`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from parley.auth.ledger import Claim, Ledger, Tab
+from parley.auth.permissions import Principal, Refusal
+from parley.auth.scope import UNBOUNDED, Scope
+from parley.auth.scope_permit import ScopePermit
+from parley.protocol.realtime.errors import ClientFault
+from parley.protocol.realtime.session_config import SessionConfig
+from parley.runtime.permit import Permit
+from parley.runtime.playout import Playout
+from parley.runtime.supervisor import AtCapacity, SessionHandle
+from parley.server.engine_room import EngineRoom, NotReady
+from parley.server.problems import Problem
+from parley.server.session_start import SessionDefaults, config_from_secret
+
+__all__ = ["Asked", "Opened", "SessionDoor", "SessionPlan", "close_code"]
+
+_CLOSE_CODES = {401: 3000, 403: 1008, 429: 1013, 503: 1013}
+_NEVER = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller asks for. `session` is the raw object it sent along, which a scope may cut."""
+
+    model: str | None = None
+    intent: str | None = None
+    session: Mapping[str, Any] | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """A session that may begin: its configuration, and what its client may do with it."""
+
+    config: SessionConfig
+    scope: Scope
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def permit(self) -> Permit | None:
+        """What restricts the client's connections; None if nothing does."""
+        return ScopePermit(self.scope) if self.scope.binds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that runs. Attach the client's connections with `permit`; those of the operator need none."""
+
+    handle: SessionHandle
+    permit: Permit | None
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDoor:
+    """See the module. `sessions_per_key` bounds what one API key and its secrets hold at once; None for no bound."""
+
+    defaults: SessionDefaults
+    room: EngineRoom
+    ledger: Ledger
+    max_session_seconds: int
+    sessions_per_key: int | None = None
+
+    def plan(self, who: Principal, asked: Asked) -> SessionPlan:
+        """Settle what would begin, without beginning it. Raises `Problem`."""
+        scope = who.secret.scope if who.secret else UNBOUNDED
+        if not scope.admits_origin(asked.origin):
+            words = "This client secret is for pages of another origin. Mint one whose `parley.origins` lists yours."
+            raise Problem(403, words, code="origin_not_allowed")
+        minted = config_from_secret(who.secret.session if who.secret else None)
+        own = dict(asked.session or {})
+        model = _model(minted) or (None if scope.locks("model") else asked.model or _model(own))
+        if who.secret is not None:
+            own = scope.without_locked(own)
+        config = self.defaults.start(minted or own, model=model, intent=asked.intent)
+        if minted and own and not isinstance(config, ClientFault):
+            config = self.defaults.amended(config, own)
+        if isinstance(config, ClientFault):
+            raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
+        return SessionPlan(config, scope, tuple(self._claims(who)))
+
+    async def open(self, who: Principal, asked: Asked, *, playout: Playout | None = None) -> Opened:
+        """Begin a session; with a `playout` its speech is server-paced. Raises `Problem`."""
+        plan = self.plan(who, asked)
+        try:
+            supervisor = await self.room.supervisor()
+        except NotReady as error:
+            raise Problem(
+                503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
+            ) from None
+        tab = self._tab(plan)
+        seconds = min(plan.scope.max_session_seconds or self.max_session_seconds, self.max_session_seconds)
+        try:
+            handle = await supervisor.open(
+                plan.config,
+                max_session_ms=seconds * 1000,
+                playout=playout,
+                allowance=tab,
+            )
+        except AtCapacity as error:
+            if tab is not None:
+                tab.close()
+            raise Problem(
+                429, error.reason, code="rate_limit_exceeded", type="rate_limit_error", headers={"retry-after": "5"}
+            ) from None
+        return Opened(handle, plan.permit, plan.config)
+
+    def _tab(self, plan: SessionPlan) -> Tab | None:
+        if not plan.claims:
+            return None
+        tab = self.ledger.open(plan.claims)
+        if isinstance(tab, Refusal):
+            raise Problem.of(tab)
+        return tab
+
+    def _claims(self, who: Principal) -> list[Claim]:
+        claims = []
+        if who.secret is not None:
+            scope = who.secret.scope
+            if scope.max_sessions is not None or scope.max_tokens is not None:
+                claims.append(
+                    Claim(
+                        who.secret.account,
+                        "This client secret",
+                        scope.max_sessions,
+                        scope.max_tokens,
+                        keep_until=who.secret.expires_at,
+                    )
+                )
+        if self.sessions_per_key is not None and who.account:
+            claims.append(Claim(who.account, "This API key", self.sessions_per_key))
+        return claims
+
+
+def close_code(problem: Problem) -> int:
+    """Give the WebSocket close code: 1013 invites another attempt, 4000 does not (Realtime API, "Close codes")."""
+    return _NEVER if problem.code == "insufficient_quota" else _CLOSE_CODES.get(problem.status, _NEVER)
+
+
+def _model(session: Mapping[str, Any]) -> str | None:
+    model = session.get("model")
+    return model if isinstance(model, str) and model else None
