@@ -75,6 +75,10 @@ class Mailbox:
         waiting = (self._inputs, self._partials, self._blocks, self._frames, self._chunks)
         return sum(map(len, waiting))
 
+    def holds(self, *, frames: bool = True) -> bool:
+        """Whether `take` with the same `frames` would give something."""
+        return len(self) > (0 if frames else len(self._frames))
+
     def post(self, item: Input) -> None:
         """Add an input of the session's own."""
         if self._closed:
@@ -165,9 +169,12 @@ class Mailbox:
         self._frames_next = True
         return self._take_chunk() if self._chunks else None
 
-    async def wait(self, for_ms: int | None) -> None:
-        """Return when something waits, or after `for_ms`. Only the owner task calls this."""
-        if len(self) or self._closed:
+    async def wait(self, for_ms: int | None, *, frames: bool = True) -> None:
+        """Return when something new comes, or after `for_ms`; at once if something waits that `take` would give.
+
+        Only the owner task calls this.
+        """
+        if self.holds(frames=frames) or self._closed:
             return
         loop = asyncio.get_running_loop()
         self._owner = loop.create_future()

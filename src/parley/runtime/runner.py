@@ -203,10 +203,10 @@ class SessionRunner:
             self._append_one()
             if self._ended is not None:
                 return self._ended
-            if self._append is not None or len(self._mailbox):
+            if self._append is not None or self._mailbox.holds(frames=self._takes_frames):
                 await asyncio.sleep(0)
             else:
-                await self._mailbox.wait(self._idle_ms())
+                await self._mailbox.wait(self._idle_ms(), frames=self._takes_frames)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task of this session."""
@@ -239,11 +239,15 @@ class SessionRunner:
         if self._lonely_until is not None and now >= self._lonely_until and self._ended is None:
             self._ended = "unattached"
 
+    @property
+    def _takes_frames(self) -> bool:
+        """Whether client frames may be looked at: not while an earlier one is still being done."""
+        return self._append is None and not (self._live is not None and self._live.holding)
+
     def _take_one(self) -> None:
         if self._ended is not None:
             return
-        waiting = self._append is not None or (self._live is not None and self._live.holding)
-        entry = self._mailbox.take(frames=not waiting)
+        entry = self._mailbox.take(frames=self._takes_frames)
         match entry:
             case None:
                 pass
