@@ -10,9 +10,16 @@
 //! * [`file`]: uploads of any usual format to 24 kHz mono
 #![forbid(unsafe_code)]
 
+pub mod decode;
+pub mod delay;
 pub mod file;
 pub mod g711;
+pub mod jitter;
+pub mod listener;
 pub mod ogg_opus;
 pub mod opus;
+pub mod playout;
 pub mod resample;
+pub mod speaker;
+pub mod spec;
 pub mod vad;

@@ -1,0 +1,187 @@
+//! An AI's mouth: the frames of `playout`, encoded once for each codec that a subscriber needs.
+//!
+//! A tick is 20 ms on the publication's own clock, which goes on while nothing is said: time stamps count ticks, sequence
+//! numbers count packets, and the first packet after a pause carries the marker (RFC 3551 §4.1). One frame of silence
+//! follows the last frame of speech, because an encoder holds the last milliseconds back.
+
+use std::sync::Arc;
+
+use crate::g711::Law;
+use crate::opus::{Encoder, OpusError};
+use crate::playout::{FRAME_SAMPLES, Frame, Playout, PlayoutEvent, RATE_HZ};
+use crate::resample::Resampler;
+use crate::spec::AudioCodec;
+
+const BIT_RATE: i32 = 32_000;
+const CODECS: usize = 3;
+
+/// One frame in one codec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// What it is coded with.
+    pub codec: AudioCodec,
+    /// Counts the packets of this publication.
+    pub sequence: u64,
+    /// In the codec's clock.
+    pub timestamp: u32,
+    /// The first of an utterance.
+    pub marker: bool,
+    /// Without header.
+    pub payload: Arc<[u8]>,
+}
+
+enum FrameEncoder {
+    Opus(Encoder),
+    G711(Law, Box<Resampler>),
+}
+
+impl FrameEncoder {
+    fn new(codec: AudioCodec) -> Result<Self, OpusError> {
+        let g711 = |law| {
+            let down = Resampler::causal(RATE_HZ, 8_000).expect("constant rates are in range");
+            Self::G711(law, Box::new(down))
+        };
+        Ok(match codec {
+            AudioCodec::Opus => Self::Opus(Encoder::new(BIT_RATE)?),
+            AudioCodec::Pcmu => g711(Law::Mu),
+            AudioCodec::Pcma => g711(Law::A),
+        })
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Result<Vec<u8>, OpusError> {
+        match self {
+            Self::Opus(encoder) => encoder.encode(frame),
+            Self::G711(law, down) => Ok(law.encode(&down.push_pcm16(frame))),
+        }
+    }
+}
+
+/// One mouth.
+#[derive(Default)]
+pub struct Speaker {
+    playout: Playout,
+    encoders: [Option<FrameEncoder>; CODECS],
+    tick: u64,
+    sequence: u64,
+    /// Whether the last tick sent something.
+    talking: bool,
+    tail_due: bool,
+}
+
+/// What a tick gave: the sound for ears in this process, and packets for peers.
+#[derive(Debug, Default)]
+pub struct Spoken {
+    /// None for silence.
+    pub frame: Option<Frame>,
+    /// One for each codec asked for.
+    pub encoded: Vec<EncodedFrame>,
+}
+
+impl Speaker {
+    /// The queue.
+    pub fn playout(&mut self) -> &mut Playout {
+        &mut self.playout
+    }
+
+    /// Let 20 ms pass without sending, as after a stall.
+    pub fn skip_tick(&mut self) {
+        self.tick += 1;
+    }
+
+    /// Let 20 ms pass; encode what leaves in each of `codecs`.
+    pub fn tick(&mut self, codecs: &[AudioCodec], events: &mut Vec<PlayoutEvent>) -> Spoken {
+        let timestamp = self.tick;
+        self.tick += 1;
+        let frame = self.playout.tick(events);
+        let (sent, marker) = match &frame {
+            Some(frame) => (*frame, !self.talking),
+            None if self.tail_due => ([0; FRAME_SAMPLES], false),
+            None => {
+                self.talking = false;
+                return Spoken::default();
+            }
+        };
+        self.talking = frame.is_some();
+        self.tail_due = frame.is_some();
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let encoded = codecs.iter().filter_map(|codec| {
+            let payload = self.encoder(*codec)?.encode(&sent).ok()?.into();
+            let timestamp = (timestamp * u64::from(codec.clock_hz() / 50)) as u32;
+            Some(EncodedFrame { codec: *codec, sequence, timestamp, marker, payload })
+        });
+        Spoken { encoded: encoded.collect(), frame }
+    }
+
+    fn encoder(&mut self, codec: AudioCodec) -> Option<&mut FrameEncoder> {
+        let place = &mut self.encoders[match codec {
+            AudioCodec::Opus => 0,
+            AudioCodec::Pcmu => 1,
+            AudioCodec::Pcma => 2,
+        }];
+        if place.is_none() {
+            *place = FrameEncoder::new(codec).ok();
+        }
+        place.as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::StreamDecoder;
+
+    const ALL: [AudioCodec; 3] = [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma];
+
+    fn tone(samples: usize) -> Vec<i16> {
+        (0..samples).map(|n| ((n as f64 * 0.1).sin() * 9_000.0) as i16).collect()
+    }
+
+    fn say(speaker: &mut Speaker, item: &str, pcm: Vec<i16>) {
+        let mut events = Vec::new();
+        speaker.playout().push(&item.into(), pcm, &mut events);
+        speaker.playout().end(&item.into(), &mut events);
+    }
+
+    fn ticks(speaker: &mut Speaker, count: usize, codecs: &[AudioCodec]) -> Vec<Spoken> {
+        (0..count).map(|_| speaker.tick(codecs, &mut Vec::new())).collect()
+    }
+
+    #[test]
+    fn every_codec_carries_the_sound() {
+        let mut speaker = Speaker::default();
+        say(&mut speaker, "a", tone(24_000));
+        let spoken = ticks(&mut speaker, 60, &ALL);
+        for codec in ALL {
+            let mut decoder = StreamDecoder::new(codec).unwrap();
+            let packets: Vec<_> = spoken.iter().flat_map(|s| &s.encoded).filter(|f| f.codec == codec).collect();
+            assert_eq!(packets.len(), 51, "a second and the tail");
+            let heard: Vec<i16> = packets.iter().flat_map(|frame| decoder.decode(&frame.payload).unwrap()).collect();
+            let crossings = heard.windows(2).filter(|w| w[0] < 2_000 && w[1] >= 2_000).count();
+            assert!((379..=384).contains(&crossings), "{codec:?}: {crossings} periods");
+        }
+    }
+
+    #[test]
+    fn time_stamps_go_on_through_pauses_and_sequence_numbers_do_not() {
+        let mut speaker = Speaker::default();
+        say(&mut speaker, "a", tone(960));
+        let mut spoken = ticks(&mut speaker, 10, &[AudioCodec::Opus]);
+        speaker.skip_tick();
+        say(&mut speaker, "b", tone(960));
+        spoken.extend(ticks(&mut speaker, 10, &[AudioCodec::Opus]));
+        let frames: Vec<_> = spoken.iter().flat_map(|s| &s.encoded).collect();
+        let seen: Vec<_> = frames.iter().map(|f| (f.sequence, f.timestamp / 960, f.marker)).collect();
+        assert_eq!(seen, [(0, 0, true), (1, 1, false), (2, 2, false), (3, 11, true), (4, 12, false), (5, 13, false)]);
+    }
+
+    #[test]
+    fn nothing_is_encoded_that_nobody_needs_but_ears_hear_it() {
+        let mut speaker = Speaker::default();
+        say(&mut speaker, "a", tone(480));
+        let spoken = ticks(&mut speaker, 3, &[]);
+        assert!(spoken[0].frame.is_some() && spoken[1].frame.is_none());
+        assert!(spoken.iter().all(|s| s.encoded.is_empty()));
+        assert!(speaker.encoders.iter().all(Option::is_none));
+    }
+}
