@@ -1,8 +1,15 @@
-//! Audio core of Parley, sans-IO: no threads, sockets, clock or Python.
+//! Media core of Parley, sans-IO: no threads, sockets, clock or Python.
 //!
-//! Everything here turns samples or bytes into samples or bytes and keeps its state in plain values. The crate
-//! `parley-python` puts a Python skin over it.
+//! Everything here turns samples, datagrams and commands into others and keeps its state in plain values; `now` is an
+//! argument. The crate `parley-driver` gives it threads and sockets, `parley-python` puts a Python skin over it.
 //!
+//! Packets:
+//! * [`shard`]: the machine that one thread runs; [`plane`] is what it is asked and tells
+//! * [`peer`]: ICE, DTLS, SRTP and [`channels`] of one peer, as its [`spec`] says, under our [`identity`]
+//! * [`demux`] finds the peer of a datagram, [`router`] and [`rewrite`] the subscribers of a packet, [`sender`] sends it
+//! * an AI's ear: [`jitter`] with [`delay`] and [`decode`], then [`listener`]; its mouth: [`playout`], then [`speaker`]
+//!
+//! Sound:
 //! * [`resample`]: sample-rate conversion
 //! * [`vad`]: voice activity at 24 kHz
 //! * [`g711`]: µ-law and A-law
@@ -10,16 +17,27 @@
 //! * [`file`]: uploads of any usual format to 24 kHz mono
 #![forbid(unsafe_code)]
 
+mod build;
+pub mod channels;
 pub mod decode;
 pub mod delay;
+pub mod demux;
 pub mod file;
 pub mod g711;
+pub mod identity;
 pub mod jitter;
 pub mod listener;
 pub mod ogg_opus;
 pub mod opus;
+mod path;
+pub mod peer;
+pub mod plane;
 pub mod playout;
 pub mod resample;
+pub mod rewrite;
+pub mod router;
+pub mod sender;
+pub mod shard;
 pub mod speaker;
 pub mod spec;
 pub mod vad;

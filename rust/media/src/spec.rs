@@ -29,7 +29,7 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// One PeerConnection.
+    /// One `PeerConnection`.
     PeerId
 );
 text_id!(
@@ -220,7 +220,7 @@ pub struct PeerSpec {
     pub remote_ice: IceCredentials,
     /// Of the peer's certificate.
     pub remote_fingerprint: Fingerprint,
-    /// Whether we send the ClientHello.
+    /// Whether we send the `ClientHello`.
     pub dtls_active: bool,
     /// The m-lines that carry media.
     pub slots: Vec<Slot>,

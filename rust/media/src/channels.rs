@@ -1,0 +1,194 @@
+//! A peer's data channels: what is queued, what has left, and which stream number is whose.
+//!
+//! The WebRTC library takes messages as long as its own buffer has room; the rest waits here. A channel's number is its
+//! SCTP stream where the peer or the negotiation chose it, and the caller's own choice where we open it in band.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use str0m::Rtc;
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+
+use crate::peer::PeerEvent;
+
+/// A message: text or bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Not text.
+    pub binary: bool,
+    /// UTF-8 if it is text.
+    pub data: Vec<u8>,
+}
+
+/// How a channel is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelOptions {
+    /// Any text, none at all included.
+    pub label: String,
+    /// Messages arrive in the order of sending.
+    pub ordered: bool,
+    /// Reliable where none.
+    pub max_retransmits: Option<u16>,
+    /// The peer knows the number already.
+    pub negotiated: bool,
+}
+
+#[derive(Debug)]
+struct Channel {
+    library_id: ChannelId,
+    options: ChannelOptions,
+    open: bool,
+    closing: bool,
+    queue: VecDeque<Message>,
+    written: u64,
+    drained: u64,
+}
+
+/// All channels of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    channels: BTreeMap<u16, Channel>,
+}
+
+fn config(number: u16, options: &ChannelOptions, negotiated: bool) -> ChannelConfig {
+    ChannelConfig {
+        label: options.label.clone(),
+        ordered: options.ordered,
+        reliability: options
+            .max_retransmits
+            .map_or(Reliability::Reliable, |retransmits| Reliability::MaxRetransmits { retransmits }),
+        negotiated: negotiated.then_some(number),
+        protocol: String::new(),
+    }
+}
+
+impl Channels {
+    /// Open one of ours; false if the number is in use.
+    pub fn open(&mut self, rtc: &mut Rtc, number: u16, options: ChannelOptions) -> bool {
+        if self.channels.contains_key(&number) {
+            return false;
+        }
+        let library_id = rtc.direct_api().create_data_channel(config(number, &options, options.negotiated));
+        self.add(number, library_id, options, false);
+        true
+    }
+
+    /// Declare all of them anew on a fresh `rtc`. Both ends remember the numbers of those that were open.
+    pub fn declare_again(&mut self, rtc: &mut Rtc) {
+        for (number, channel) in &mut self.channels {
+            let negotiated = channel.open || channel.options.negotiated;
+            channel.library_id = rtc.direct_api().create_data_channel(config(*number, &channel.options, negotiated));
+            channel.drained = channel.written;
+        }
+    }
+
+    fn add(&mut self, number: u16, library_id: ChannelId, options: ChannelOptions, open: bool) {
+        let channel =
+            Channel { library_id, options, open, closing: false, queue: VecDeque::new(), written: 0, drained: 0 };
+        self.channels.insert(number, channel);
+    }
+
+    fn number_of(&self, library_id: ChannelId) -> Option<u16> {
+        self.channels.iter().find(|(_, channel)| channel.library_id == library_id).map(|(number, _)| *number)
+    }
+
+    /// The library says that a channel is open.
+    pub fn opened(&mut self, rtc: &mut Rtc, library_id: ChannelId, label: String) -> Option<PeerEvent> {
+        let known = self.number_of(library_id);
+        let number = known.or_else(|| rtc.direct_api().sctp_stream_id_by_channel_id(library_id))?;
+        if known.is_none() {
+            if self.channels.contains_key(&number) {
+                rtc.direct_api().close_data_channel(library_id);
+                return None;
+            }
+            let options = rtc.channel(library_id).and_then(|channel| channel.config().cloned()).map_or_else(
+                || ChannelOptions { label: label.clone(), ordered: true, max_retransmits: None, negotiated: false },
+                |config| ChannelOptions {
+                    label: config.label,
+                    ordered: config.ordered,
+                    max_retransmits: match config.reliability {
+                        Reliability::MaxRetransmits { retransmits } => Some(retransmits),
+                        Reliability::Reliable | Reliability::MaxPacketLifetime { .. } => None,
+                    },
+                    negotiated: false,
+                },
+            );
+            self.add(number, library_id, options, false);
+        }
+        let channel = self.channels.get_mut(&number)?;
+        // A channel that outlived a second handshake was told before.
+        let told = std::mem::replace(&mut channel.open, true);
+        (!told).then(|| PeerEvent::ChannelOpened(number, channel.options.clone()))
+    }
+
+    /// The library says that a channel is closed.
+    pub fn closed(&mut self, library_id: ChannelId) -> Option<PeerEvent> {
+        let number = self.number_of(library_id)?;
+        self.channels.remove(&number);
+        Some(PeerEvent::ChannelClosed(number))
+    }
+
+    /// A message came.
+    pub fn received(&self, library_id: ChannelId, binary: bool, data: Vec<u8>) -> Option<PeerEvent> {
+        let data = if binary { data } else { String::from_utf8_lossy(&data).into_owned().into_bytes() };
+        Some(PeerEvent::Message(self.number_of(library_id)?, Message { binary, data }))
+    }
+
+    /// Queue a message; false if there is no such channel. An empty one is not sent: the library would give it a number
+    /// and no chunk, and everything after it would wait for ever.
+    pub fn send(&mut self, number: u16, message: Message) -> bool {
+        let channel = self.channels.get_mut(&number).filter(|channel| !channel.closing);
+        let Some(channel) = channel else { return false };
+        if !message.data.is_empty() {
+            channel.queue.push_back(message);
+        }
+        true
+    }
+
+    /// Close a channel once everything has left; false if there is none.
+    pub fn close(&mut self, number: u16) -> bool {
+        self.channels.get_mut(&number).map(|channel| channel.closing = true).is_some()
+    }
+
+    /// Hand over what fits and tell what has left. True if the library has something new to send.
+    pub fn pump(&mut self, rtc: &mut Rtc, events: &mut Vec<PeerEvent>) -> bool {
+        let mut progress = false;
+        let mut gone = Vec::new();
+        for (number, channel) in &mut self.channels {
+            let Some(mut link) = rtc.channel(channel.library_id) else { continue };
+            while let Some(message) = channel.queue.front() {
+                match link.write(message.binary, &message.data) {
+                    Ok(true) => {
+                        channel.written += message.data.len() as u64;
+                        progress = true;
+                    }
+                    Ok(false) => break,
+                    // A message that can never be sent counts as gone, or its credits would be lost.
+                    Err(_) => {
+                        channel.written += message.data.len() as u64;
+                        channel.drained += message.data.len() as u64;
+                        events.push(PeerEvent::Drained(*number, message.data.len() as u64));
+                    }
+                }
+                channel.queue.pop_front();
+            }
+            if channel.written > channel.drained {
+                let left = channel.written.saturating_sub(link.buffered_amount() as u64);
+                if left > channel.drained {
+                    events.push(PeerEvent::Drained(*number, left - channel.drained));
+                    channel.drained = left;
+                }
+            }
+            if channel.closing && channel.queue.is_empty() && channel.written == channel.drained {
+                gone.push(*number);
+            }
+        }
+        for number in gone {
+            if let Some(channel) = self.channels.remove(&number) {
+                rtc.direct_api().close_data_channel(channel.library_id);
+                events.push(PeerEvent::ChannelClosed(number));
+                progress = true;
+            }
+        }
+        progress
+    }
+}

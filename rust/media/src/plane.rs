@@ -1,0 +1,89 @@
+//! What a shard is asked and what it tells: two closed unions of plain data, the Python contract's in Rust.
+
+use crate::channels::{ChannelOptions, Message};
+use crate::listener::{HeardBlock, ListenerOptions};
+use crate::peer::CloseReason;
+use crate::playout::PlayoutEvent;
+use crate::spec::{ItemId, ListenerId, PeerId, PeerSpec, PublicationId, SpeakerId};
+
+/// Carried out in order. What concerns something that is not there is ignored and counted.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Add a peer, or change the one with this id.
+    AddPeer(Box<PeerSpec>),
+    /// Say goodbye and forget.
+    RemovePeer(PeerId),
+    /// Feed a slot.
+    Subscribe {
+        /// Whose slot.
+        peer: PeerId,
+        /// Which slot.
+        mid: String,
+        /// With what.
+        publication: PublicationId,
+        /// Which simulcast layer.
+        preferred_rid: Option<String>,
+    },
+    /// Feed a slot with nothing.
+    Unsubscribe(PeerId, String),
+    /// Hear a publication.
+    OpenListener(ListenerId, PublicationId, ListenerOptions),
+    /// The turn is closed.
+    RestListener(ListenerId),
+    /// Stop hearing.
+    CloseListener(ListenerId),
+    /// So many samples were fetched.
+    HeardFetched(ListenerId, u64),
+    /// Make a publication out of PCM.
+    OpenSpeaker(SpeakerId, PublicationId),
+    /// Queue PCM of 24 kHz.
+    PushSpeech(SpeakerId, ItemId, Vec<i16>),
+    /// Nothing more will be pushed.
+    EndSpeech(SpeakerId, ItemId),
+    /// Be silent.
+    FlushSpeech(SpeakerId, ItemId),
+    /// End the publication.
+    CloseSpeaker(SpeakerId),
+    /// Open a data channel.
+    OpenChannel(PeerId, u16, ChannelOptions),
+    /// Send a message.
+    SendMessage(PeerId, u16, Message),
+    /// Close a data channel.
+    CloseChannel(PeerId, u16),
+    /// So many bytes of this peer's messages were fetched.
+    MessagesFetched(PeerId, u64),
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Media and channels flow.
+    PeerConnected(PeerId),
+    /// The last event about it.
+    PeerClosed(PeerId, CloseReason),
+    /// A channel is open.
+    ChannelOpened(PeerId, u16, ChannelOptions),
+    /// A whole message.
+    MessageReceived(PeerId, u16, Message),
+    /// So many bytes have left.
+    ChannelDrained(PeerId, u16, u64),
+    /// A channel is closed.
+    ChannelClosed(PeerId, u16),
+    /// About a speaker.
+    Speech(SpeakerId, PlayoutEvent),
+    /// An ear's next block, and when its end came, in milliseconds since the shard's epoch.
+    AudioHeard(ListenerId, HeardBlock, u64),
+}
+
+/// What was lost so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Blocks of ears that nobody fetched in time.
+    pub audio_blocks_dropped: u64,
+    /// Commands about something that was not there.
+    pub commands_ignored: u64,
+    /// Datagrams of nobody.
+    pub datagrams_dropped: u64,
+    /// Peers that were ended because something inside them broke.
+    pub peers_broken: u64,
+}
