@@ -72,12 +72,12 @@ impl Channels {
         true
     }
 
-    /// Declare all of them anew on a fresh `rtc`. Both ends remember the numbers of those that were open.
+    /// Declare all of them anew on a fresh `rtc`. Both ends remember the numbers of those that were open. What the old
+    /// one had not sent is lost, and told as drained once the channel is open again.
     pub fn declare_again(&mut self, rtc: &mut Rtc) {
         for (number, channel) in &mut self.channels {
             let negotiated = channel.open || channel.options.negotiated;
             channel.library_id = rtc.direct_api().create_data_channel(config(*number, &channel.options, negotiated));
-            channel.drained = channel.written;
         }
     }
 

@@ -19,9 +19,19 @@ pub type PeerKey = u64;
 /// A source address.
 pub type Source = (Protocol, SocketAddr);
 
+/// What a shard has learned about who is where, for whoever hands datagrams to shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceChange {
+    /// Datagrams from there are for this shard.
+    Learned(Source),
+    /// They are so no longer.
+    Forgotten(Source),
+}
+
 /// Both maps.
 #[derive(Debug, Default)]
 pub struct Demux {
+    changes: Vec<SourceChange>,
     by_source: HashMap<Source, PeerKey>,
     by_ufrag: HashMap<String, PeerKey>,
     sources: HashMap<PeerKey, VecDeque<Source>>,
@@ -49,6 +59,7 @@ impl Demux {
         self.by_ufrag.remove(ufrag);
         for source in self.sources.remove(&peer).unwrap_or_default() {
             self.by_source.remove(&source);
+            self.changes.push(SourceChange::Forgotten(source));
         }
     }
 
@@ -70,7 +81,7 @@ impl Demux {
                     sources.retain(|known| *known != source);
                 }
             }
-            None => {}
+            None => self.changes.push(SourceChange::Learned(source)),
         }
         let sources = self.sources.entry(peer).or_default();
         sources.push_back(source);
@@ -78,7 +89,13 @@ impl Demux {
             && let Some(oldest) = sources.pop_front()
         {
             self.by_source.remove(&oldest);
+            self.changes.push(SourceChange::Forgotten(oldest));
         }
+    }
+
+    /// Take what has changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<SourceChange> {
+        std::mem::take(&mut self.changes)
     }
 }
 
@@ -109,6 +126,8 @@ mod tests {
         demux.remove(1, "aaaa");
         assert_eq!(demux.find(source(9), &[22, 0]), Some(2), "it was the other's by then");
         demux.remove(2, "bbbb");
+        let (learned, forgotten) = (SourceChange::Learned(source(9)), SourceChange::Forgotten(source(9)));
+        assert_eq!(demux.take_changes(), [learned, forgotten]);
         assert_eq!(demux.find(source(9), &[22, 0]), None);
         assert!(demux.by_source.is_empty() && demux.by_ufrag.is_empty() && demux.sources.is_empty());
     }
@@ -122,6 +141,9 @@ mod tests {
         assert_eq!(demux.by_source.len(), MOST_ADDRESSES);
         assert_eq!(demux.find(source(12), &[128]), None);
         assert_eq!(demux.find(source(13), &[128]), Some(1));
+        let changes = demux.take_changes();
+        let known = |change: &&SourceChange| matches!(change, SourceChange::Learned(_));
+        assert_eq!((changes.iter().filter(known).count(), changes.len()), (20, 32));
     }
 
     #[test]

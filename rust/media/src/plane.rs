@@ -69,6 +69,10 @@ pub enum Event {
     ChannelDrained(PeerId, u16, u64),
     /// A channel is closed.
     ChannelClosed(PeerId, u16),
+    /// A message of so many bytes had nowhere to go: they are free again.
+    MessageDropped(PeerId, u16, u64),
+    /// So many samples were for a speaker that is not there: they are free again.
+    SpeechDropped(SpeakerId, u64),
     /// About a speaker.
     Speech(SpeakerId, PlayoutEvent),
     /// An ear's next block, and when its end came, in milliseconds since the shard's epoch.

@@ -17,7 +17,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::demux::{Demux, PeerKey};
+use crate::demux::{Demux, PeerKey, SourceChange};
 use crate::identity::Identity;
 use crate::peer::{CloseReason, Datagram, Peer, PeerEvent, ReceivedPacket, Transmit};
 use crate::plane::{Command, Counters, Event};
@@ -92,6 +92,21 @@ impl Shard {
         self.peers.len()
     }
 
+    /// Whether a peer is there.
+    pub fn has_peer(&self, peer: &PeerId) -> bool {
+        self.keys.contains_key(peer)
+    }
+
+    /// Who is there, in no order.
+    pub fn peer_ids(&self) -> impl Iterator<Item = &PeerId> {
+        self.keys.keys()
+    }
+
+    /// Take what was learned about where peers are.
+    pub fn take_source_changes(&mut self) -> Vec<SourceChange> {
+        self.demux.take_changes()
+    }
+
     /// When to come back at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.peek().map(|Reverse((at, _))| *at)
@@ -125,7 +140,12 @@ impl Shard {
                 self.with_peer(&peer, |entry| entry.peer.open_channel(number, options))
             }
             Command::SendMessage(peer, number, message) => {
-                self.with_peer(&peer, |entry| entry.peer.send_message(number, message))
+                let bytes = message.data.len() as u64;
+                let done = self.with_peer(&peer, |entry| entry.peer.send_message(number, message));
+                if !done {
+                    self.events.push(Event::MessageDropped(peer, number, bytes));
+                }
+                done
             }
             Command::CloseChannel(peer, number) => self.with_peer(&peer, |entry| entry.peer.close_channel(number)),
             Command::MessagesFetched(peer, bytes) => {
@@ -182,7 +202,8 @@ impl Shard {
 
     /// Say goodbye to everyone.
     pub fn close(&mut self, now: Instant) {
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        let mut keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        keys.sort_unstable();
         for key in keys {
             self.drop_peer(now, key, CloseReason::Closed);
         }

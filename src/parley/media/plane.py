@@ -72,6 +72,10 @@ class PlaneCounters:
     """`AudioHeard` that nobody fetched in time."""
     commands_ignored: int = 0
     """Commands about something that was not there."""
+    datagrams_dropped: int = 0
+    """Datagrams of nobody, and what came or left too fast."""
+    peers_broken: int = 0
+    """Peers that were ended because something inside them broke."""
 
 
 class MediaPlane(Protocol):

@@ -56,7 +56,7 @@ pub(super) struct Media {
     /// Whom a publication is heard by, in the order of opening.
     ears_of: HashMap<PublicationId, Vec<u64>>,
     ear_numbers: HashMap<ListenerId, u64>,
-    dropped_by_closed_ears: u64,
+    dropped_blocks: u64,
 }
 
 impl Media {
@@ -69,7 +69,7 @@ impl Media {
             ears: HashMap::new(),
             ears_of: HashMap::new(),
             ear_numbers: HashMap::new(),
-            dropped_by_closed_ears: 0,
+            dropped_blocks: 0,
         }
     }
 
@@ -82,7 +82,7 @@ impl Media {
     }
 
     pub fn dropped_blocks(&self) -> u64 {
-        self.dropped_by_closed_ears + self.ears.values().map(|ear| ear.listener.dropped_blocks()).sum::<u64>()
+        self.dropped_blocks
     }
 
     pub fn rest_ears_of(&mut self, publication: &PublicationId) {
@@ -140,7 +140,6 @@ impl Media {
                 self.ears_of.remove(&ear.publication);
             }
         }
-        self.dropped_by_closed_ears += ear.listener.dropped_blocks();
         true
     }
 }
@@ -167,7 +166,12 @@ impl Shard {
                 true
             }
             Command::PushSpeech(id, item, pcm) => {
-                self.speech(&id, |speaker, events| speaker.playout().push(&item, pcm, events))
+                let samples = pcm.len() as u64;
+                let done = self.speech(&id, |speaker, events| speaker.playout().push(&item, pcm, events));
+                if !done {
+                    self.events.push(Event::SpeechDropped(id, samples));
+                }
+                done
             }
             Command::EndSpeech(id, item) => self.speech(&id, |speaker, events| speaker.playout().end(&item, events)),
             Command::FlushSpeech(id, item) => {
@@ -227,7 +231,9 @@ impl Shard {
     fn tell_ear(&mut self, due: Instant, number: u64, frame: Option<&Frame>) {
         let Some(ear) = self.media.ears.get_mut(&number) else { return };
         let at_ms = due.saturating_duration_since(self.media.epoch).as_millis() as u64;
+        let dropped = ear.listener.dropped_blocks();
         let (id, blocks) = (ear.id.clone(), ear.listener.hear(frame));
+        self.media.dropped_blocks += ear.listener.dropped_blocks() - dropped;
         self.events.extend(blocks.into_iter().map(|block| Event::AudioHeard(id.clone(), block, at_ms)));
     }
 

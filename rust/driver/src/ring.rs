@@ -1,0 +1,147 @@
+//! What all shards have told and nobody has fetched, and the one descriptor that says so.
+//!
+//! Nothing is lost here: the shards themselves bound what one peer or one ear may leave unread. The descriptor becomes
+//! readable once, and not again before the next [`Ring::drain`]; for sound alone at most once in 5 ms.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use parley_media::plane::Event;
+
+use crate::lock;
+
+const SOUND_EVERY: Duration = Duration::from_millis(5);
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    woken: bool,
+    woken_at: Option<Instant>,
+}
+
+/// Events on their way out.
+#[derive(Debug)]
+pub struct Ring {
+    state: Mutex<State>,
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+impl Ring {
+    /// Make an empty ring.
+    pub fn new() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        Ok(Self { state: Mutex::default(), reader, writer })
+    }
+
+    /// Readable while events wait that nobody was woken for.
+    pub fn descriptor(&self) -> RawFd {
+        self.reader.as_raw_fd()
+    }
+
+    /// Add events. Gives when to call [`Ring::wake`] if nobody was woken for them yet.
+    pub fn post(&self, now: Instant, events: Vec<Event>) -> Option<Instant> {
+        if events.is_empty() {
+            return None;
+        }
+        let urgent = events.iter().any(|event| !matches!(event, Event::AudioHeard(..)));
+        let mut state = lock(&self.state);
+        state.events.extend(events);
+        let due = state.woken_at.map(|then| then + SOUND_EVERY).filter(|due| !urgent && *due > now);
+        if state.woken || due.is_some() {
+            return due.filter(|_| !state.woken);
+        }
+        self.knock(&mut state, now);
+        None
+    }
+
+    /// Wake the reader if something waits.
+    pub fn wake(&self, now: Instant) {
+        let mut state = lock(&self.state);
+        if !state.woken && !state.events.is_empty() {
+            self.knock(&mut state, now);
+        }
+    }
+
+    /// Take everything, oldest first; the next event wakes again.
+    pub fn drain(&self) -> Vec<Event> {
+        let mut state = lock(&self.state);
+        self.quiet();
+        state.woken = false;
+        std::mem::take(&mut state.events)
+    }
+
+    /// Make the descriptor unreadable again without taking anything.
+    pub fn quiet(&self) {
+        while matches!((&self.reader).read(&mut [0; 16]), Ok(1..)) {}
+    }
+
+    /// Whether something waits.
+    pub fn has_events(&self) -> bool {
+        !lock(&self.state).events.is_empty()
+    }
+
+    fn knock(&self, state: &mut State, now: Instant) {
+        // A pipe that is full wakes just as well.
+        let _ = (&self.writer).write(&[1]);
+        state.woken = true;
+        state.woken_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parley_media::listener::HeardBlock;
+    use parley_media::peer::CloseReason;
+
+    fn sound() -> Event {
+        let block = HeardBlock { start_sample: 0, pcm: vec![], speech: vec![], speech_start_sample: 0, gap: false };
+        Event::AudioHeard("ear".into(), block, 0)
+    }
+
+    fn readable(ring: &Ring) -> bool {
+        let mut poll = libc::pollfd { fd: ring.descriptor(), events: libc::POLLIN, revents: 0 };
+        #[allow(unsafe_code)]
+        let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+        ready == 1
+    }
+
+    #[test]
+    fn one_wake_up_for_many_events() {
+        let (ring, now) = (Ring::new().unwrap(), Instant::now());
+        assert!(!readable(&ring));
+        for _ in 0..3 {
+            assert_eq!(ring.post(now, vec![Event::PeerClosed("a".into(), CloseReason::Failed)]), None);
+        }
+        assert!(readable(&ring));
+        ring.quiet();
+        ring.post(now, vec![Event::PeerClosed("a".into(), CloseReason::Failed)]);
+        assert!(!readable(&ring), "not before the next drain");
+        assert_eq!(ring.drain().len(), 4);
+        ring.post(now, vec![Event::PeerClosed("a".into(), CloseReason::Failed)]);
+        assert!(readable(&ring));
+    }
+
+    #[test]
+    fn sound_alone_wakes_every_5_ms_at_most() {
+        let (ring, now) = (Ring::new().unwrap(), Instant::now());
+        assert_eq!(ring.post(now, vec![sound()]), None);
+        ring.drain();
+        let due = ring.post(now + Duration::from_millis(1), vec![sound()]).unwrap();
+        assert_eq!(due, now + Duration::from_millis(5));
+        assert!(!readable(&ring));
+        ring.wake(due);
+        assert!(readable(&ring));
+        ring.drain();
+        ring.post(due, vec![sound()]);
+        assert!(!readable(&ring));
+        ring.post(due, vec![Event::PeerConnected("a".into())]);
+        assert!(readable(&ring), "other events do not wait");
+    }
+}

@@ -1,0 +1,169 @@
+//! One shard's turns: take what waits, let the machine work, send, tell, and know when to come back.
+//!
+//! A panic that no peer contains costs this shard its peers, each told as failed, and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use parley_media::identity::Identity;
+use parley_media::peer::{CloseReason, Transmit};
+use parley_media::plane::{Command, Counters, Event};
+use parley_media::shard::Shard;
+use parley_media::spec::PeerId;
+
+use crate::dispatch::{Dispatch, Routes};
+use crate::inbox::{Inbox, Taken};
+use crate::ring::Ring;
+use crate::{lock, write};
+
+/// The way out for datagrams.
+pub(crate) trait Wire {
+    /// Send all; what cannot be sent is lost, as on any network.
+    fn send(&mut self, transmits: &[Transmit]);
+}
+
+/// What all threads of one core share.
+pub(crate) struct Shared {
+    pub identity: Identity,
+    /// Where the caller's clock was 0.
+    pub epoch: Instant,
+    pub ring: Ring,
+    pub dispatch: Mutex<Dispatch>,
+    pub routes: RwLock<Routes>,
+    pub inboxes: Vec<Arc<Inbox>>,
+    pub counters: Vec<Mutex<Counters>>,
+}
+
+/// One shard and its ends.
+pub(crate) struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+    shard: Shard,
+    taken: Taken,
+    /// When the reader of events should be woken.
+    wake_at: Option<Instant>,
+    /// Of shards that broke.
+    past: Counters,
+    done: bool,
+}
+
+impl Worker {
+    pub fn new(index: usize, shared: Arc<Shared>) -> Self {
+        Self {
+            index,
+            inbox: shared.inboxes[index].clone(),
+            shard: Shard::new(shared.identity.clone(), shared.epoch),
+            shared,
+            taken: Taken::default(),
+            wake_at: None,
+            past: Counters::default(),
+            done: false,
+        }
+    }
+
+    /// Serve until the inbox says to end.
+    pub fn run(mut self, wire: &mut dyn Wire) {
+        while !self.done {
+            let until = self.deadline();
+            self.inbox.wait(until, &mut self.taken);
+            self.turn(Instant::now(), wire);
+        }
+    }
+
+    /// One turn without waiting.
+    pub fn step(&mut self, now: Instant, wire: &mut dyn Wire) {
+        if !self.done {
+            self.inbox.take(&mut self.taken);
+            self.turn(now, wire);
+        }
+    }
+
+    /// When to take the next turn at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.shard.deadline().into_iter().chain(self.wake_at).min()
+    }
+
+    fn turn(&mut self, now: Instant, wire: &mut dyn Wire) {
+        let mut added = Vec::new();
+        let commands = std::mem::take(&mut self.taken.commands);
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            for command in commands {
+                if let Command::AddPeer(spec) = &command {
+                    added.push(spec.peer.clone());
+                }
+                self.shard.command(now, command);
+            }
+            for datagram in self.taken.datagrams.iter() {
+                self.shard.receive(now, datagram);
+            }
+            if self.taken.closing {
+                self.shard.close(now);
+            }
+            self.shard.advance(now);
+        }));
+        let mut events = self.shard.take_events();
+        if worked.is_err() {
+            events.extend(self.start_over());
+        }
+        self.taken.datagrams.clear();
+        let changes = self.shard.take_source_changes();
+        if !changes.is_empty() {
+            write(&self.shared.routes).learn(self.index, &changes);
+        }
+        wire.send(&self.shard.take_transmits());
+        self.count();
+        self.tell(now, &added, events);
+        self.done = self.taken.closing;
+    }
+
+    /// Post events, after the books say who is gone.
+    fn tell(&mut self, now: Instant, added: &[PeerId], events: Vec<Event>) {
+        let gone = |event: &Event| matches!(event, Event::PeerClosed(..));
+        if !added.is_empty() || events.iter().any(gone) {
+            let mut dispatch = lock(&self.shared.dispatch);
+            let mut routes = write(&self.shared.routes);
+            for peer in added {
+                dispatch.added(peer);
+            }
+            for event in &events {
+                if let Event::PeerClosed(peer, _) = event
+                    && !self.shard.has_peer(peer)
+                {
+                    dispatch.closed(peer, self.index, &mut routes);
+                }
+            }
+        }
+        if !events.is_empty() {
+            self.wake_at = self.shared.ring.post(now, events).or(self.wake_at);
+        }
+        if self.wake_at.is_some_and(|at| at <= now) {
+            self.wake_at = None;
+            self.shared.ring.wake(now);
+        }
+    }
+
+    fn start_over(&mut self) -> Vec<Event> {
+        let lost: Vec<Event> =
+            self.shard.peer_ids().map(|peer| Event::PeerClosed(peer.clone(), CloseReason::Failed)).collect();
+        let broken = self.shard.counters();
+        self.past.audio_blocks_dropped += broken.audio_blocks_dropped;
+        self.past.commands_ignored += broken.commands_ignored;
+        self.past.datagrams_dropped += broken.datagrams_dropped;
+        self.past.peers_broken += broken.peers_broken + lost.len() as u64;
+        let identity = self.shared.identity.clone();
+        self.shard = Shard::new(identity, self.shared.epoch);
+        lost
+    }
+
+    fn count(&self) {
+        let (now, past) = (self.shard.counters(), self.past);
+        *lock(&self.shared.counters[self.index]) = Counters {
+            audio_blocks_dropped: now.audio_blocks_dropped + past.audio_blocks_dropped,
+            commands_ignored: now.commands_ignored + past.commands_ignored,
+            datagrams_dropped: now.datagrams_dropped + past.datagrams_dropped,
+            peers_broken: now.peers_broken + past.peers_broken,
+        };
+    }
+}

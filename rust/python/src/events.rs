@@ -1,0 +1,71 @@
+//! Events as Python gets them: tuples whose first member says what they are.
+
+use parley_media::channels::Message;
+use parley_media::listener::HeardBlock;
+use parley_media::peer::CloseReason;
+use parley_media::plane::Event;
+use parley_media::playout::PlayoutEvent;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+use crate::pcm::to_bytes;
+
+/// Give an event as a tuple.
+pub(crate) fn to_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
+    match event {
+        Event::PeerConnected(peer) => ("peer_connected", peer.as_ref()).into_pyobject(py),
+        Event::PeerClosed(peer, reason) => ("peer_closed", peer.as_ref(), reason_name(reason)).into_pyobject(py),
+        Event::ChannelOpened(peer, number, options) => {
+            let retransmits = options.max_retransmits;
+            ("channel_opened", peer.as_ref(), number, options.label, options.ordered, retransmits).into_pyobject(py)
+        }
+        Event::MessageReceived(peer, number, message) => {
+            ("message_received", peer.as_ref(), number, contents(py, message)).into_pyobject(py)
+        }
+        Event::ChannelDrained(peer, number, bytes) => {
+            ("channel_drained", peer.as_ref(), number, bytes).into_pyobject(py)
+        }
+        Event::ChannelClosed(peer, number) => ("channel_closed", peer.as_ref(), number).into_pyobject(py),
+        Event::MessageDropped(peer, number, bytes) => {
+            ("message_dropped", peer.as_ref(), number, bytes).into_pyobject(py)
+        }
+        Event::SpeechDropped(speaker, samples) => ("speech_dropped", speaker.as_ref(), samples).into_pyobject(py),
+        Event::Speech(speaker, event) => speech(py, speaker.as_ref(), event),
+        Event::AudioHeard(listener, block, at_ms) => heard(py, listener.as_ref(), block, at_ms),
+    }
+}
+
+fn speech<'py>(py: Python<'py>, speaker: &str, event: PlayoutEvent) -> PyResult<Bound<'py, PyTuple>> {
+    match event {
+        PlayoutEvent::Started(item) => ("speech_started", speaker, item.as_ref()).into_pyobject(py),
+        PlayoutEvent::Drained(item, samples) => ("speech_drained", speaker, item.as_ref(), samples).into_pyobject(py),
+        PlayoutEvent::Flushed(item, samples) => ("speech_flushed", speaker, item.as_ref(), samples).into_pyobject(py),
+        PlayoutEvent::Released(samples) => ("speaker_progress", speaker, samples).into_pyobject(py),
+    }
+}
+
+fn heard<'py>(py: Python<'py>, listener: &str, block: HeardBlock, at_ms: u64) -> PyResult<Bound<'py, PyTuple>> {
+    let speech = PyTuple::new(py, block.speech)?;
+    let pcm = to_bytes(py, &block.pcm)?;
+    ("audio_heard", listener, block.start_sample, pcm, speech, block.speech_start_sample, block.gap, at_ms)
+        .into_pyobject(py)
+}
+
+fn contents(py: Python<'_>, message: Message) -> Bound<'_, PyAny> {
+    match String::from_utf8(message.data) {
+        Ok(text) if !message.binary => PyString::new(py, &text).into_any(),
+        Ok(text) => PyBytes::new(py, text.as_bytes()).into_any(),
+        Err(bytes) => PyBytes::new(py, bytes.as_bytes()).into_any(),
+    }
+}
+
+fn reason_name(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Removed => "removed",
+        CloseReason::Remote => "remote",
+        CloseReason::Timeout => "timeout",
+        CloseReason::Failed => "failed",
+        CloseReason::Overflow => "overflow",
+        CloseReason::Closed => "closed",
+    }
+}
