@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "agents": {"runtime", "calls", "engines", "media", "protocol", "audio"},
     "calls": {"media", "sdp", "auth", "protocol", "runtime", "audio"},
     "rooms": {"calls", "agents"},
+    "conformance": {"audio", "engines"},
     "client": {"protocol", "audio"},
     "testing": {"engines", "protocol", "audio", "media", "runtime"},
     "server": {"*"},

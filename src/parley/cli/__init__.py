@@ -21,6 +21,7 @@ _COMMANDS = {
     "models": ("models", "List, fetch and remove the built-in engines' models."),
     "doctor": ("doctor", "Check engines, ports, addresses and models, and say how to mend them."),
     "config": ("config", "Show every setting, its value and where it comes from."),
+    "conformance": ("conformance", "Check any Realtime server against the protocol, event by event."),
     "replay": ("replay", "Run a recorded session again and compare."),
 }
 
