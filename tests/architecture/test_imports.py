@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "rooms": {"calls", "agents"},
     "conformance": {"audio", "engines"},
     "client": {"protocol", "audio"},
+    "conformance": {"protocol", "audio", "engines", "client"},
     "testing": {"engines", "protocol", "audio", "media", "runtime"},
     "server": {"*"},
     "cli": {"*"},

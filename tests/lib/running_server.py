@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,7 +50,12 @@ class RunningServer:
 
 @asynccontextmanager
 async def running_server(
-    settings: Settings | None = None, *, build: Callable[[], EngineSet] = engine_set, wait: bool = True, **options: Any
+    settings: Settings | None = None,
+    *,
+    build: Callable[[], EngineSet] = engine_set,
+    wait: bool = True,
+    tls: tuple[Path, Path] | None = None,
+    **options: Any,
 ) -> AsyncIterator[RunningServer]:
     """Run a server for the length of the block; leaving drains it."""
     app = create_app(settings or Settings(), build=build, **options)
@@ -57,7 +63,7 @@ async def running_server(
     server = RunningServer(app, address_of(sockets)[1], asyncio.Event())
     started = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(serve(app, sockets, signals=(), stop=server.stop, started=started.set))
+        serving = group.create_task(serve(app, sockets, tls=tls, signals=(), stop=server.stop, started=started.set))
         try:
             await started.wait()
             if wait:

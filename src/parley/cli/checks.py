@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from parley.engines.base import EngineError
 from parley.engines.catalog import StageSettings, build_engine
 from parley.engines.local.store import ModelStore
 from parley.engines.probe import find_offers
+from parley.server.own_addresses import route_address
 from parley.server.serving import bind
 from parley.server.settings import ConfigError, Settings
 
@@ -136,23 +136,13 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
     if settings.announce:
         yield Finding("addresses", "ok", f"{settings.announce} is announced to WebRTC peers.")
         return
-    address = _own_address()
+    address = route_address()
     if address is None:
         yield Finding(
             "addresses", "note", "This machine has no network route.", "Only this machine can reach the server."
         )
     else:
         yield Finding("addresses", "ok", f"This machine is {address} on its network.")
-
-
-def _own_address() -> str | None:
-    """Find the address that outgoing packets would bear; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
 
 
 def _capture(settings: Settings) -> Iterator[Finding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,13 @@ def command(config_file: Path | None, **flags: Any) -> None:
       parley serve
       parley serve --llm http://127.0.0.1:11434/v1 --llm-model llama3.2
       parley serve --host 0.0.0.0 --api-key "$(openssl rand -hex 16)"
+      parley serve --lan
       parley serve --cors-origin https://app.example
     """  # noqa: D301 - click reads \b
     settings = read_settings(flags, config_file)
-    from parley.cli.start import run_server
+    if settings.lan and not settings.api_keys:
+        settings = replace(settings, api_keys=(secrets.token_urlsafe(24),))  # nobody knows it: the link lets in
+    from parley.cli.start import run_server, tls_files
     from parley.engines.base import EngineError
     from parley.observe.log import configure_logging
     from parley.server.serving import bind
@@ -37,10 +42,11 @@ def command(config_file: Path | None, **flags: Any) -> None:
 
     configure_logging(settings.log_level, sys.stderr)
     try:
+        tls = tls_files(settings, models_dir(settings).parent / "tls")
         sockets = bind(settings.host, settings.port)
     except ConfigError as error:
         raise Failure(str(error)) from None
     try:
-        run_server(settings, sockets, models_dir(settings))
+        run_server(settings, sockets, models_dir(settings), tls)
     except EngineError as error:
         raise Failure(error.message) from None

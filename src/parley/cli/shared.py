@@ -36,13 +36,18 @@ class Failure(click.ClickException):
 def settings_options(command: _F) -> _F:
     """Add every setting as an option, and `--config`."""
     for option in reversed(OPTIONS):
-        command = click.option(
-            option.flag,
-            option.name,
-            multiple=option.many,
-            metavar=option.metavar,
-            help=option.help + _default(option.default),
-        )(command)
+        words = option.help + _default(option.default)
+        if option.switch:
+            command = click.option(option.flag, option.name, is_flag=True, default=None, help=words)(command)
+        else:
+            command = click.option(
+                option.flag,
+                option.name,
+                multiple=option.many,
+                nargs=option.values,
+                metavar=option.metavar,
+                help=words,
+            )(command)
     named = click.option(
         "--config",
         "config_file",
@@ -54,7 +59,7 @@ def settings_options(command: _F) -> _F:
 
 
 def _default(value: object) -> str:
-    return "" if value in {None, ()} else f" Default: {value}."
+    return "" if value in {None, (), False} else f" Default: {value}."
 
 
 def read_settings(flags: dict[str, Any], config_file: Path | None) -> Settings:

@@ -6,10 +6,13 @@ Neighbours: `serve` (the command), `parley.server.serving` (the server), `fetchi
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import segno
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,21 +23,39 @@ from parley.engines.catalog import DEFAULTS, EngineSettings, StageSettings, buil
 from parley.engines.local.store import DEFAULT_MODELS, ModelStore
 from parley.engines.probe import find_offers
 from parley.server.app import ParleyApp, create_app
+from parley.server.certificate import self_signed
 from parley.server.engine_room import stages_of
-from parley.server.serving import address_of, serve
-from parley.server.settings import EngineStage, Settings
+from parley.server.own_addresses import own_addresses
+from parley.server.serving import address_of, check_tls, serve
+from parley.server.settings import ConfigError, EngineStage, Settings
 
-__all__ = ["engine_settings", "needed_models", "run_server"]
+__all__ = ["engine_settings", "needed_models", "run_server", "tls_files"]
 
 
-def run_server(settings: Settings, sockets: list[socket.socket], models: Path) -> None:
+def tls_files(settings: Settings, directory: Path) -> tuple[Path, Path] | None:
+    """Find or make the certificate that the settings ask for. Raises `ConfigError`."""
+    if settings.tls:
+        check_tls(settings.tls)
+        return settings.tls
+    if not (settings.tls_self_signed or settings.lan):
+        return None
+    names = ("localhost", "127.0.0.1", "::1", socket.gethostname(), *own_addresses())
+    try:
+        return self_signed(tuple(dict.fromkeys(names)), directory, datetime.now(UTC))
+    except OSError as error:
+        raise ConfigError(f"Cannot keep a certificate in {directory}: {error.strerror}. Use --tls CERT KEY.") from None
+
+
+def run_server(
+    settings: Settings, sockets: list[socket.socket], models: Path, tls: tuple[Path, Path] | None = None
+) -> None:
     """Serve until a signal. Raises `EngineError` if the engines cannot be built."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    screen = _Screen(console, settings, address_of(sockets))
+    screen = _Screen(console, settings, address_of(sockets), "https" if tls else "http")
     app = create_app(settings, build=lambda: screen.build(models), on_change=lambda: screen.changed(app))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(app, sockets, started=screen.listening))
+        runner.run(serve(app, sockets, tls=tls, started=lambda: screen.listening(app)))
     console.print("Stopped.")
 
 
@@ -72,16 +93,17 @@ def needed_models(settings: Settings, store: ModelStore) -> tuple[str, ...]:
 class _Screen:
     """What the operator sees. Everything goes to stderr; the log joins it there."""
 
-    def __init__(self, console: Console, settings: Settings, address: tuple[str, int]) -> None:
+    def __init__(self, console: Console, settings: Settings, address: tuple[str, int], scheme: str) -> None:
         self._console = console
         self._settings = settings
         self._host, self._port = address
+        self._scheme = scheme
         self._said_ready = False
 
     @property
     def _url(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - shown, not bound
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self._port}"
+        return f"{self._scheme}://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self._port}"
 
     def build(self, models: Path) -> EngineSet:
         """Fetch the missing models and build the engines. Runs on a thread."""
@@ -92,9 +114,21 @@ class _Screen:
         self._offer()
         return engines
 
-    def listening(self) -> None:
+    def listening(self, app: ParleyApp) -> None:
         """Say that the port answers."""
         self._console.print(f"Listening on {self._url}. Loading the engines …")
+        if self._settings.lan:
+            app.parts.invitations.on_taken = lambda: self._invite(app)
+            self._invite(app)
+
+    def _invite(self, app: ParleyApp) -> None:
+        """Show the next link that lets a phone in, as text and as a QR code."""
+        link = f"https://{own_addresses()[0]}:{self._port}/join/{app.parts.invitations.open()}"
+        picture = io.StringIO()
+        segno.make(link, error="l").terminal(picture, compact=True)
+        self._console.print(f"\nTo let a phone on this network in, once, within ten minutes:\n[bold]{link}[/bold]")
+        self._console.print(picture.getvalue(), highlight=False, markup=False)
+        self._console.print("Its browser warns of a certificate it does not know: it was made on this machine.")
 
     def changed(self, app: ParleyApp) -> None:
         """Say what became of the engines."""
@@ -102,7 +136,9 @@ class _Screen:
         if room.state == "ready" and not self._said_ready:
             self._said_ready = True
             self._console.print(f"[bold]Ready.[/bold] Open [bold]{self._url}[/bold] and talk. Stop with Ctrl+C.")
-            if self._settings.api_keys:
+            if self._settings.lan:
+                self._console.print("The link above signs a browser in; API clients need a key: --api-key KEY.")
+            elif self._settings.api_keys:
                 self._console.print("The page asks for one of your keys once; API clients send it as bearer.")
         elif room.state == "degraded":
             for stage, words in room.problems.items():

@@ -20,6 +20,7 @@ from litestar.openapi.config import OpenAPIConfig
 
 import parley
 from parley.auth.client_secrets import MemorySecretStore
+from parley.auth.invitations import Invitations
 from parley.auth.keys import ApiKeys
 from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
@@ -107,6 +108,7 @@ def create_app(
         secrets=MemorySecretStore(unix_seconds=unix_seconds, token=_token),
         pages=PageSessions(unix_seconds=unix_seconds, token=_token),
         sign_in=SignInLimit(monotonic_seconds=time.monotonic),
+        invitations=Invitations(monotonic_seconds=time.monotonic, token=_token),
         room=room,
         metrics=metrics,
         defaults=defaults,

@@ -128,6 +128,11 @@ def _same_site(headers: dict[str, str]) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
+def _loggable(path: str) -> str:
+    """Give the path without the secret that a link carries."""
+    return "/join/…" if path.startswith("/join/") else path
+
+
 class _Answer:
     """The sending half of one exchange: adds ids and headers, counts once."""
 
@@ -146,7 +151,11 @@ class _Answer:
             added = [(b"x-request-id", self.request_id.encode()), *self.cors, *_SECURITY_HEADERS]
             message["headers"] = [*message.get("headers", ()), *added]
             self._gate.metrics.request(self._scope["method"], message["status"])
-            values = {"method": self._scope["method"], "path": self._scope["path"], "status": message["status"]}
+            values = {
+                "method": self._scope["method"],
+                "path": _loggable(self._scope["path"]),
+                "status": message["status"],
+            }
             log.debug("request answered", extra={**values, "request_id": self.request_id})
         await self._send(message)
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CONTENT_SECURITY_POLICY", "NOT_BUILT", "PageFile", "PageFiles"]
+__all__ = ["CONTENT_SECURITY_POLICY", "LINK_USED", "NOT_BUILT", "PageFile", "PageFiles"]
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; worker-src 'self' blob:; connect-src 'self' ws: wss:; "
@@ -26,6 +26,12 @@ NOT_BUILT = (
     b"<h1>The pages are not built</h1>"
     b"<p>The server runs; its API is at <a href=/docs>/docs</a>. To build the pages, run <code>make build</code> in "
     b"Parley's folder (it needs Node 20 or newer) and start the server again.</p>"
+)
+
+LINK_USED = (
+    b"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    b"<title>Parley</title><h1>This link lets in once</h1>"
+    b"<p>It was used already, or is older than ten minutes. The terminal in which Parley runs shows the next one.</p>"
 )
 
 _HASHED = re.compile(r"-[0-9A-Za-z_]{8,}\.\w+(\.map)?$")

@@ -14,6 +14,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from parley.auth.client_secrets import SecretStore
+from parley.auth.invitations import Invitations
 from parley.auth.keys import ApiKeys
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import Permission
@@ -40,6 +41,7 @@ class Parts:
     secrets: SecretStore
     pages: PageSessions
     sign_in: SignInLimit
+    invitations: Invitations
     room: EngineRoom
     metrics: ServerMetrics
     defaults: SessionDefaults

@@ -17,7 +17,7 @@ from litestar.params import FromPath, JSONBody
 from parley.auth.pages import cookie_header, read_cookie
 from parley.protocol.realtime.errors import ClientFault
 from parley.server.engine_room import stages_of
-from parley.server.page_files import CONTENT_SECURITY_POLICY, NOT_BUILT, PageFile, PageFiles
+from parley.server.page_files import CONTENT_SECURITY_POLICY, LINK_USED, NOT_BUILT, PageFile, PageFiles
 from parley.server.parts import Parts
 from parley.server.problems import Problem
 from parley.server.routes_models import demo_note
@@ -108,6 +108,20 @@ async def ui_login(
     return _cookie_answer(request, parts.pages.start())
 
 
+@get("/join/{token:str}", include_in_schema=False)
+async def join(request: Request[Any, Any, Any], parts: NamedDependency[Parts], token: FromPath[str]) -> Response[bytes]:
+    """Let a browser in that was given the one-time link."""
+    if not parts.invitations.take(token):
+        return Response(LINK_USED, media_type="text/html", status_code=410, headers=_page_headers())
+    secure = request.scope["scheme"] == "https"
+    headers = {
+        "set-cookie": cookie_header(parts.pages.start(), secure=secure),
+        "location": "/",
+        "cache-control": "no-store",
+    }
+    return Response(b"", status_code=303, headers=headers)
+
+
 @post("/ui/logout", status_code=204, include_in_schema=False)
 async def ui_logout(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Response[None]:
     """End the page's session."""
@@ -181,4 +195,4 @@ def _page_headers() -> dict[str, str]:
     }
 
 
-ROUTES: tuple[Any, ...] = (ui_config, ui_login, ui_logout, ui_secret, index, asset)
+ROUTES: tuple[Any, ...] = (ui_config, ui_login, join, ui_logout, ui_secret, index, asset)

@@ -13,7 +13,9 @@ import errno
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from uvicorn import Config, Server
@@ -24,7 +26,7 @@ from parley.server.app import ParleyApp
 from parley.server.settings import ConfigError
 from parley.transports.websocket import ABORT_EXTENSION
 
-__all__ = ["MAX_FRAME_BYTES", "address_of", "bind", "serve"]
+__all__ = ["MAX_FRAME_BYTES", "address_of", "bind", "check_tls", "serve"]
 
 MAX_FRAME_BYTES = 32 << 20
 """One WebSocket message; above it the connection is closed with 1009 (Realtime API, framing)."""
@@ -96,15 +98,17 @@ async def serve(
     app: ParleyApp,
     sockets: list[socket.socket],
     *,
+    tls: tuple[Path, Path] | None = None,
     signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM),
     stop: asyncio.Event | None = None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until a signal or `stop`; then refuse new sessions, let answers end, close, free the engines.
 
-    A second signal ends at once. Raises `EngineError` if the engines cannot be built.
+    With `tls`, a certificate and its key, it is https and wss. A second signal ends at once. Raises `EngineError` if
+    the engines cannot be built.
     """
-    server = _Server(_config(app), started)
+    server = _Server(_config(app, tls), started)
     stopping = stop or asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -154,9 +158,24 @@ def _handled(signals: tuple[int, ...], on_signal: Callable[[int], None]) -> Iter
             loop.remove_signal_handler(number)
 
 
-def _config(app: ParleyApp) -> Config:
+def check_tls(tls: tuple[Path, Path]) -> None:
+    """Raise `ConfigError` unless the files are a certificate and its own key."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*tls)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = getattr(error, "reason", None) or error
+        raise ConfigError(
+            f"--tls: {tls[0]} and {tls[1]} are not a certificate and its key ({reason}). Give two PEM files, the "
+            "certificate (with its chain) first; the key must not have a pass phrase."
+        ) from None
+
+
+def _config(app: ParleyApp, tls: tuple[Path, Path] | None) -> Config:
+    certificate, key = tls or (None, None)
     return Config(
         app.asgi,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         http="h11",
         ws=RealtimeProtocol,
         ws_max_size=MAX_FRAME_BYTES,

@@ -12,7 +12,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from parley.server.settings_values import (
     as_apps,
     as_count,
     as_directory,
+    as_file,
     as_log_level,
     as_origins,
     as_port,
+    as_switch,
     as_text,
 )
 
@@ -38,7 +40,9 @@ DEFAULT_FILE = "parley.toml"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting. `kind` parses and checks a text; `many` collects several values."""
+    """One setting. `kind` parses and checks a text; `many` collects several values, `values` says how many belong
+    together, `switch` that its flag takes none.
+    """
 
     name: str
     kind: Kind
@@ -47,6 +51,8 @@ class Option:
     metavar: str
     many: bool = False
     secret: bool = False
+    values: int = 1
+    switch: bool = False
 
     @property
     def flag(self) -> str:
@@ -102,6 +108,23 @@ OPTIONS: tuple[Option, ...] = (
         "ORIGIN",
         many=True,
     ),
+    Option("tls", as_file, None, "Serve https and wss with this certificate and its key (PEM).", "CERT KEY", values=2),
+    Option(
+        "tls_self_signed",
+        as_switch,
+        False,
+        "Serve https and wss with a certificate made here, for clients that insist on wss.",
+        "",
+        switch=True,
+    ),
+    Option(
+        "lan",
+        as_switch,
+        False,
+        "Let phones on this network in: all interfaces, https, and a one-time link as a QR code.",
+        "",
+        switch=True,
+    ),
     Option("max_session_minutes", as_count, 60, "Longest life of a session.", "N"),
     Option("max_sessions", as_count, 200, "Sessions at once; a further one is refused with the reason.", "N"),
     Option(
@@ -128,6 +151,8 @@ class Resolved:
         if self.value is None or self.value == ():
             return "—"
         values = self.value if isinstance(self.value, tuple) else (self.value,)
+        if self.option.switch:
+            return "yes" if self.value else "no"
         return ", ".join(_masked(value) if self.option.secret else str(value) for value in values)
 
 
@@ -151,6 +176,9 @@ class Settings:
     api_keys: tuple[str, ...] = ()
     calls_apps: tuple[tuple[str, str], ...] = ()
     cors_origins: tuple[str, ...] = ()
+    tls: tuple[Path, Path] | None = None
+    tls_self_signed: bool = False
+    lan: bool = False
     max_session_minutes: int = 60
     max_sessions: int = 200
     capture: Path | None = None
@@ -176,6 +204,8 @@ def load_settings(
         tts=_stage(values, "tts"),
         **values,
     )
+    if settings.lan and is_loopback(settings.host):
+        settings = replace(settings, host="0.0.0.0")  # noqa: S104 - what the flag asks for
     _check_binding(settings)
     return settings
 
@@ -217,19 +247,20 @@ def _resolve_one(
 
 def _parsed(option: Option, given: Any, where: str) -> Any:
     texts = list(given) if isinstance(given, list | tuple) else _split(option, given)
-    if not all(isinstance(text, str | int) and not isinstance(text, bool) for text in texts):
+    if not all(isinstance(text, str | int) and (option.switch or not isinstance(text, bool)) for text in texts):
         raise ConfigError(f"{where}: a text, a number or a list of texts is expected.")
     values = tuple(option.kind(str(text).strip(), where) for text in texts)
     if option.many:
         return values
-    if len(values) != 1:
-        raise ConfigError(f"{where}: one value is expected, {len(values)} were given.")
-    return values[0]
+    if len(values) != option.values:
+        wanted = "one value is" if option.values == 1 else f"{option.metavar} are"
+        raise ConfigError(f"{where}: {wanted} expected, {len(values)} were given.")
+    return values if option.values > 1 else values[0]
 
 
 def _split(option: Option, given: Any) -> list[Any]:
     """Separate a list in one variable or secret file at commas and white space."""
-    if option.many and isinstance(given, str):
+    if (option.many or option.values > 1) and isinstance(given, str):
         return [text for text in re.split(r"[,\s]+", given) if text]
     return [given]
 
@@ -291,7 +322,7 @@ def _nearest(name: str, known: set[str]) -> str:
 
 
 def _check_binding(settings: Settings) -> None:
-    if settings.api_keys or is_loopback(settings.host):
+    if settings.api_keys or settings.lan or is_loopback(settings.host):
         return
     raise ConfigError(
         f"--host {settings.host}: without a key the server listens on loopback only, since anyone who reaches the port "

@@ -20,9 +20,11 @@ __all__ = [
     "as_apps",
     "as_count",
     "as_directory",
+    "as_file",
     "as_log_level",
     "as_origins",
     "as_port",
+    "as_switch",
     "as_text",
 ]
 
@@ -61,6 +63,22 @@ def as_directory(text: str, where: str) -> Path:
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{where}: {path} is a file. Name a directory.")
     return path
+
+
+def as_file(text: str, where: str) -> Path:
+    """Take a file that can be read."""
+    path = Path(as_text(text, where)).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"{where}: there is no file {path}.")
+    return path
+
+
+def as_switch(text: str, where: str) -> bool:
+    """Take yes or no, in the usual words."""
+    word = text.lower()
+    if word not in {"true", "yes", "on", "1", "false", "no", "off", "0"}:
+        raise ConfigError(f"{where}: `{text}` is neither yes nor no. Use true or false.")
+    return word in {"true", "yes", "on", "1"}
 
 
 def as_address(text: str, where: str) -> str:

@@ -55,9 +55,11 @@ def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
         "log_level": "debug",
     }
     sample |= {"max_session_minutes": "9", "max_sessions": "9", "cors_origin": "https://a.example", "host": "127.0.0.9"}
+    (tmp_path / "c.pem").touch()
+    sample |= {"tls": f"{tmp_path}/c.pem {tmp_path}/c.pem", "tls_self_signed": "yes", "lan": "yes"}
     for option in OPTIONS:
         text = sample.get(option.name, "x")
-        given = (text,) if option.many else text
+        given = tuple(text.split()) if option.many or option.values > 1 else text
         by_flag = _value(resolve({option.name: given}, {}, tmp_path), option.name)
         by_variable = _value(resolve({}, {option.variable: text}, tmp_path), option.name)
         (tmp_path / "parley.toml").write_text(f'{option.name.replace("_", "-")} = "{text}"')
