@@ -16,6 +16,7 @@ from spoken import words
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 KEY = "sk-a-key-of-this-test"
+TRANSPORT = "websocket"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def server() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def refusals(server: Served) -> dict[str, Any]:
     folder = artifacts("refusals")
-    run_driver("refusals.mjs", f"{server.url}/", str(folder), limit_s=120)
+    run_driver("refusals.mjs", f"{server.url}/", str(folder), TRANSPORT, limit_s=120)
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return report
 
@@ -71,10 +72,17 @@ def test_a_server_that_dies_is_named_and_what_was_said_is_not_taken_for_more() -
     folder = artifacts("server-gone")
     with parley_serve() as served:
         script = write_script(folder / "microphone.wav", (Line(30, "Nobody hears this."),))
-        plan = {"url": served.url, "microphone": str(script), "until": "over", "limit_s": 30}
+        preferences = {"transport": TRANSPORT}
+        plan = {
+            "url": served.url,
+            "microphone": str(script),
+            "preferences": preferences,
+            "until": "over",
+            "limit_s": 40,
+        }
         timer = threading.Timer(8, served.process.kill)
         timer.start()
-        talk = hold(folder, plan)
+        talk = hold(folder, {**plan, "until": "over", "limit_s": 40})
         timer.join()
     assert talk.seen["phase"] == "error"
     assert "The server does not answer" in talk.seen["alert"]
@@ -90,7 +98,7 @@ def signed_in() -> Iterator[Talk]:
     with parley_serve("--api-key", KEY) as served:
         typed = [{"after_s": 0.5, "text": "Please change the orb color to green."}]
         plan = {"url": served.url, "keys": ["wrong", KEY], "typed": typed, "record": False, "limit_s": 6}
-        yield hold(folder, {**plan, "preferences": {"greet": False}})
+        yield hold(folder, {**plan, "preferences": {"greet": False, "transport": TRANSPORT}})
 
 
 def test_only_a_key_of_the_server_opens_the_page(signed_in: Talk) -> None:

@@ -7,7 +7,6 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { Fault } from "../lib/faults.js";
 import { PageApi, type PageConfig, realtimeUrl } from "../lib/page_api.js";
 import { ToolBox } from "../lib/toolbox.js";
-import { WebSocketTransport } from "../lib/transport.js";
 import { type Snapshot, type VoiceSettings, VoiceSession } from "../lib/voice_session.js";
 import { appStyles } from "./app_styles.js";
 import { demoNote } from "./engines_panel.js";
@@ -23,6 +22,9 @@ type View = PanelName | "talk";
 
 const LOADING = new Set<PageConfig["state"]>(["starting", "warming"]);
 const ASK_AGAIN_MS = 1500;
+
+/** Preferences that are the page's business alone: the server is not told. */
+const SOUND = ["input", "output", "volume", "outputMuted"] as const;
 
 const GREETING = "Greet the user in one short sentence and offer your help.";
 
@@ -55,15 +57,7 @@ export class ParleyConsole extends LitElement {
     setOrbColour: (colour) => (this.orbColour = colour),
     now: () => new Date(),
   });
-  readonly #session = new VoiceSession({
-    tools: this.#tools,
-    connect: async () => {
-      const { value } = await this.#api.secret();
-      return new WebSocketTransport(realtimeUrl(location, this.config?.model ?? ""), value);
-    },
-    now: () => performance.now(),
-    greeting: GREETING,
-  });
+  readonly #session: VoiceSession;
   readonly #narrowQuery = matchMedia("(max-width: 1023px)");
   #ends: (() => void)[] = [];
   #endTheme: () => void = () => undefined;
@@ -73,6 +67,18 @@ export class ParleyConsole extends LitElement {
   constructor() {
     super();
     this.preferences = loadPreferences(localStorage);
+    this.#session = new VoiceSession(
+      {
+        tools: this.#tools,
+        address: async (transport) => {
+          const { value } = await this.#api.secret();
+          return { url: realtimeUrl(location, transport, this.config?.model ?? ""), secret: value };
+        },
+        now: () => performance.now(),
+        greeting: GREETING,
+      },
+      this.preferences,
+    );
     this.snapshot = this.#session.snapshot;
     this.signInProblem = "";
     this.signingIn = false;
@@ -175,13 +181,14 @@ export class ParleyConsole extends LitElement {
     const prefer = (event: CustomEvent<Preferences>): void => this.#prefer(event.detail);
     switch (view) {
       case "session":
-        return html`<session-panel .preferences=${this.preferences} .config=${config} @prefer=${prefer}></session-panel>`;
+        return html`<session-panel .preferences=${this.preferences} .config=${config} @prefer=${prefer}></session-panel>
+          <sound-panel .preferences=${this.preferences} .live=${this.#live} @prefer=${prefer}></sound-panel>`;
       case "tools":
         return html`<tools-panel .preferences=${this.preferences} .builtIn=${this.#builtIn} @prefer=${prefer}></tools-panel>`;
       case "events":
         return html`<events-panel .rows=${this.snapshot.log} @clear=${() => this.#session.clearLog()}></events-panel>`;
       case "timing":
-        return html`<timing-panel .turns=${this.snapshot.turns}></timing-panel>`;
+        return html`<timing-panel .turns=${this.snapshot.turns} .network=${this.snapshot.network}></timing-panel>`;
       case "engines":
         return html`<engines-panel .config=${config}></engines-panel>`;
     }
@@ -209,7 +216,7 @@ export class ParleyConsole extends LitElement {
 
   #fault(fault: Fault): TemplateResult {
     return html`<fault-screen .fault=${fault} @retry=${() => void this.#retry(fault)}
-      @keyboard=${() => void this.#start(false)}></fault-screen>`;
+      @keyboard=${() => void this.#start(false)} @websocket=${() => void this.#useWebSocket()}></fault-screen>`;
   }
 
   #state(config: PageConfig, talked: boolean): TemplateResult {
@@ -262,6 +269,11 @@ export class ParleyConsole extends LitElement {
             <level-meter .analyser=${() => this.#session.analysers.user} aria-hidden="true"></level-meter>
           </button>`
         : nothing}
+      <button class="icon speaker" aria-pressed=${this.preferences.outputMuted ? "true" : "false"}
+        aria-label=${this.preferences.outputMuted ? "Unmute loudspeaker" : "Mute loudspeaker"}
+        @click=${() => this.#prefer({ ...this.preferences, outputMuted: !this.preferences.outputMuted })}>
+        ${this.preferences.outputMuted ? icons.silent : icons.speaker}
+      </button>
       <form @submit=${(event: SubmitEvent) => void this.#type(event)}>
         <input name="text" placeholder="Type a message" aria-label="Message" autocomplete="off" />
         <button class="icon send" aria-label="Send">${icons.send}</button>
@@ -321,6 +333,11 @@ export class ParleyConsole extends LitElement {
     await this.#session.start(this.#settings(), microphone);
   }
 
+  async #useWebSocket(): Promise<void> {
+    this.#prefer({ ...this.preferences, transport: "websocket" });
+    await this.#start(this.#wentLive);
+  }
+
   async #type(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.target as HTMLFormElement;
@@ -329,13 +346,23 @@ export class ParleyConsole extends LitElement {
     if (text) await this.#session.sendText(text);
   }
 
+  /** A conversation runs, or is about to. */
+  get #live(): boolean {
+    return !["idle", "error"].includes(this.snapshot.phase);
+  }
+
   #prefer(preferences: Preferences): void {
-    const themeChanged = preferences.theme !== this.preferences.theme;
+    const before = this.preferences;
+    const themeChanged = preferences.theme !== before.theme;
     this.preferences = preferences;
     savePreferences(localStorage, preferences);
     if (themeChanged) {
       this.#endTheme();
       this.#endTheme = applyTheme(preferences.theme);
+      return;
+    }
+    if (SOUND.some((name) => preferences[name] !== before[name])) {
+      void this.#session.choose(preferences);
       return;
     }
     this.#useTools();
@@ -349,6 +376,7 @@ export class ParleyConsole extends LitElement {
 
   #settings(): VoiceSettings {
     return {
+      transport: this.preferences.transport,
       instructions: this.preferences.instructions,
       voice: this.preferences.voice || (this.config?.voice ?? "alloy"),
       turnDetection: turnDetection(this.preferences),

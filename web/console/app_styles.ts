@@ -220,7 +220,11 @@ export const appStyles = css`
     align-items: center;
     gap: 10px;
   }
-  .mic[aria-pressed="true"] {
+  .composer .speaker {
+    width: 48px;
+  }
+  .mic[aria-pressed="true"],
+  .speaker[aria-pressed="true"] {
     border-color: var(--danger);
     color: var(--danger);
   }

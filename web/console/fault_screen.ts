@@ -5,7 +5,7 @@ import type { Fault } from "../lib/faults.js";
 import { base } from "./theme.js";
 import { faultWords } from "./wording.js";
 
-/** Fires `retry` and `keyboard`. */
+/** Fires `retry`, `keyboard` and `websocket`. */
 export class FaultScreen extends LitElement {
   static override properties = { fault: { attribute: false } };
   declare fault: Fault;
@@ -77,6 +77,7 @@ export class FaultScreen extends LitElement {
       </ol>
       <div class="actions">
         <button class="primary" @click=${() => this.#fire("retry")}>${words.retry}</button>
+        ${words.websocket ? html`<button @click=${() => this.#fire("websocket")}>Use WebSocket</button>` : nothing}
         ${words.keyboard ? html`<button @click=${() => this.#fire("keyboard")}>Type instead</button>` : nothing}
       </div>
       ${this.fault.detail
@@ -85,7 +86,7 @@ export class FaultScreen extends LitElement {
     </div>`;
   }
 
-  #fire(name: "retry" | "keyboard"): void {
+  #fire(name: "retry" | "keyboard" | "websocket"): void {
     this.dispatchEvent(new CustomEvent(name));
   }
 }

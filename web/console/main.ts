@@ -6,6 +6,7 @@ import "./transcript_view.js";
 import "./fault_screen.js";
 import "./sign_in.js";
 import "./session_panel.js";
+import "./sound_panel.js";
 import "./tools_panel.js";
 import "./events_panel.js";
 import "./timing_panel.js";

@@ -1,6 +1,8 @@
 /** What the console remembers between visits: choices, never keys. Local storage, read once and written on change. */
 
 import type { JsonObject, TurnDetection } from "../lib/events.js";
+import type { SoundChoice } from "../lib/sound.js";
+import type { TransportKind } from "../lib/transport.js";
 import type { Theme } from "./theme.js";
 
 /** A function a person made up, with the answer it always gives. */
@@ -12,7 +14,8 @@ export interface CustomTool {
   readonly result: string;
 }
 
-export interface Preferences {
+export interface Preferences extends SoundChoice {
+  readonly transport: TransportKind;
   readonly theme: Theme;
   readonly instructions: string;
   /** Empty for the server's own. */
@@ -26,6 +29,11 @@ export interface Preferences {
 
 export const DEFAULTS: Preferences = {
   theme: "system",
+  transport: "webrtc",
+  input: "",
+  output: "",
+  volume: 1,
+  outputMuted: false,
   instructions:
     "You are Parley, a friendly voice assistant. Answer briefly, in spoken language. " +
     "Use a function whenever one fits, and say what came of it.",

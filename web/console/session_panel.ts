@@ -5,6 +5,10 @@ import type { PageConfig } from "../lib/page_api.js";
 import { DEFAULTS, type Preferences } from "./preferences.js";
 import { base } from "./theme.js";
 
+const { instructions, voice, greet, turns, silenceMs } = DEFAULTS;
+/** What "reset" brings back: how it behaves, not devices, colours or functions. */
+const BEHAVIOUR: Partial<Preferences> = { instructions, voice, greet, turns, silenceMs };
+
 /** Fires `prefer` with the changed preferences. */
 export class SessionPanel extends LitElement {
   static override properties = { preferences: { attribute: false }, config: { attribute: false } };
@@ -77,7 +81,7 @@ export class SessionPanel extends LitElement {
         <span>Let the assistant speak first</span>
       </label>
       <div>
-        <button class="link" @click=${() => this.#prefer({ ...DEFAULTS, theme: this.preferences.theme, customTools: this.preferences.customTools, disabledTools: this.preferences.disabledTools })}>
+        <button class="link" @click=${() => this.#prefer(BEHAVIOUR)}>
           Reset to the defaults
         </button>
       </div>

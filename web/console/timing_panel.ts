@@ -1,10 +1,11 @@
-/** Where each turn's time went: as the ear had it, and as the server explains it. */
+/** Where each turn's time went, as the ear had it and as the server explains it; and how the line is. */
 
 import { css, html, LitElement, nothing } from "lit";
 import type { ServerTimeline } from "../lib/events.js";
 import { median, type TurnLatency } from "../lib/latency.js";
+import type { NetworkSample } from "../lib/network.js";
 import { base } from "./theme.js";
-import { seconds } from "./wording.js";
+import { networkRows, seconds } from "./wording.js";
 
 const STAGES: readonly { key: keyof ServerTimeline; name: string }[] = [
   { key: "committed_ms", name: "Turn closed" },
@@ -15,8 +16,9 @@ const STAGES: readonly { key: keyof ServerTimeline; name: string }[] = [
 ];
 
 export class TimingPanel extends LitElement {
-  static override properties = { turns: { attribute: false } };
+  static override properties = { turns: { attribute: false }, network: { attribute: false } };
   declare turns: readonly TurnLatency[];
+  declare network: NetworkSample | undefined;
 
   static override styles = [
     base,
@@ -62,7 +64,7 @@ export class TimingPanel extends LitElement {
       dl {
         margin: 6px 0 0;
         display: grid;
-        grid-template-columns: minmax(0, 1fr) 64px;
+        grid-template-columns: minmax(0, 1fr) minmax(64px, auto);
         gap: 5px 12px;
         font-size: 13px;
         color: var(--ink-2);
@@ -71,6 +73,9 @@ export class TimingPanel extends LitElement {
         margin: 0;
         text-align: right;
         font-variant-numeric: tabular-nums;
+      }
+      .line h3 {
+        margin: 0;
       }
       .track {
         grid-column: 1 / -1;
@@ -105,10 +110,20 @@ export class TimingPanel extends LitElement {
       ${middle === undefined
         ? html`<p class="muted">How long you wait for an answer appears here, turn by turn.</p>`
         : html`<div class="figure"><b>${seconds(middle)}</b><span class="muted">from the end of your turn to the first sound, median of ${spoken.length}</span></div>`}
+      ${this.network ? this.#line(this.network) : nothing}
       <ol>
         ${this.turns.map((turn, index) => this.#turn(turn, index + 1)).reverse()}
       </ol>
     `;
+  }
+
+  #line(network: NetworkSample) {
+    return html`<section class="line" aria-labelledby="line">
+      <h3 id="line">The line, now</h3>
+      <dl>
+        ${networkRows(network).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
+      </dl>
+    </section>`;
   }
 
   #turn(turn: TurnLatency, number: number) {

@@ -1,6 +1,7 @@
 /** What the console says: states, faults and their fixes, numbers. Pure. */
 
 import type { FaultKind } from "../lib/faults.js";
+import type { NetworkSample } from "../lib/network.js";
 import type { Phase } from "../lib/phase.js";
 
 /** 0.62 s, 1.4 s, 12 s. */
@@ -46,11 +47,14 @@ export interface FaultWords {
   readonly retry: string;
   /** Whether typing works although this does not. */
   readonly keyboard: boolean;
+  /** Whether the other way to connect may work. */
+  readonly websocket?: boolean;
 }
 
 export function faultWords(kind: FaultKind, origin: string): FaultWords {
   const { hostname, port } = new URL(origin);
   const local = port || "8080";
+  const mediaPort = Number(local) + 1;
   switch (kind) {
     case "microphone-denied":
       return {
@@ -112,6 +116,19 @@ export function faultWords(kind: FaultKind, origin: string): FaultWords {
         retry: "Connect again",
         keyboard: false,
       };
+    case "no-media-path":
+      return {
+        title: "The call does not get through",
+        text: "The server answers, but no packet of sound comes back: something on the way lets only web pages pass.",
+        steps: [
+          `Let UDP and TCP through to the server's media port: ${mediaPort}, unless --media-port says otherwise.`,
+          "Behind a router, start the server with --announce and its public address.",
+          "Or go on over WebSocket, which needs no second port.",
+        ],
+        retry: "Try again",
+        keyboard: false,
+        websocket: true,
+      };
     case "server-starting":
       return {
         title: "The server is still starting",
@@ -153,4 +170,29 @@ export function faultWords(kind: FaultKind, origin: string): FaultWords {
         keyboard: false,
       };
   }
+}
+
+/** The line's figures in the order people ask for them; what is not known is left out. */
+export function networkRows(network: NetworkSample): readonly (readonly [name: string, value: string])[] {
+  const rows: (readonly [string, string | undefined])[] = [
+    ["Round trip", whole(network.roundTripMs, "ms")],
+    ["Lost on the way here", percent(network.lossIn)],
+    ["Lost on the way there", percent(network.lossOut)],
+    ["Jitter", whole(network.jitterMs, "ms")],
+    ["Held back to even it out", whole(network.bufferMs, "ms")],
+    ["Coming in", whole(network.inKbps, "kbit/s")],
+    ["Going out", whole(network.outKbps, "kbit/s")],
+    ["Path", network.path || undefined],
+    ["Codec", network.codec || undefined],
+  ];
+  return rows.filter((row): row is readonly [string, string] => row[1] !== undefined);
+}
+
+function whole(value: number | undefined, unit: string): string | undefined {
+  return value === undefined ? undefined : `${Math.round(value)} ${unit}`;
+}
+
+function percent(value: number | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return value > 0 && value < 0.001 ? "under 0.1 %" : `${(value * 100).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %`;
 }

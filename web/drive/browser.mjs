@@ -12,7 +12,8 @@ export async function launch({ microphone, autoplay = "no-user-gesture-required"
     "--disable-gpu",
     "--use-fake-device-for-media-stream",
     `--autoplay-policy=${autoplay}`,
-    "--disable-features=AudioServiceSandbox",
+    // Addresses as they are: there is no multicast name service where tests run.
+    "--disable-features=AudioServiceSandbox,WebRtcHideLocalIpsWithMdns",
   ];
   if (allow) args.push("--use-fake-ui-for-media-stream");
   if (microphone) args.push(`--use-file-for-fake-audio-capture=${microphone}%noloop`);

@@ -1,5 +1,5 @@
 // What stands in a person's way, made for real: no device, no permission, no secure address, no sound before a click.
-// Usage: node refusals.mjs URL OUT_DIR. Writes OUT_DIR/report.json: case → what the screen says.
+// Usage: node refusals.mjs URL OUT_DIR TRANSPORT. Writes OUT_DIR/report.json: case → what the screen says.
 import { mkdir, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { CHROMIUM } from "./browser.mjs";
 import { servePages } from "./pages.mjs";
 import { script } from "./script.mjs";
 
-const [url, out] = process.argv.slice(2);
-if (!out) throw new Error("usage: node refusals.mjs URL OUT_DIR");
+const [url, out, transport] = process.argv.slice(2);
+if (!transport) throw new Error("usage: node refusals.mjs URL OUT_DIR TRANSPORT");
 await mkdir(out, { recursive: true });
 
 const COMMON = ["--no-sandbox", "--disable-gpu"];
@@ -41,8 +41,9 @@ try {
     try {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions });
       const page = await context.newPage();
-      const sent = scripted ? await script(page) : [];
-      await page.addInitScript(() => localStorage.setItem("parley.console", '{"greet":false}'));
+      const sent = scripted ? await script(page, { wire: "websocket" }) : [];
+      const preferences = { greet: false, transport: scripted ? "websocket" : transport };
+      await page.addInitScript((kept) => localStorage.setItem("parley.console", kept), JSON.stringify(preferences));
       if (pressed) await page.addInitScript(pressWhenThere);
       await page.goto(start);
       if (!pressed) await page.getByRole("button", { name: "Start talking" }).click();

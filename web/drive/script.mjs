@@ -31,8 +31,12 @@ export function babble(ms) {
   return Buffer.from(samples.buffer).toString("base64");
 }
 
-/** Answers `/ui/*` with `config`, and plays the server's side of the protocol; `onOpen(server)` scripts the rest. */
-export async function script(page, { config = {}, onOpen = () => undefined, socket = true, secretStatus = 200 } = {}) {
+/**
+ * Answers `/ui/*` with `config`, and plays the server's side of the protocol; `onOpen(server)` scripts the rest.
+ * `wire`: "webrtc" (the far end is a second RTCPeerConnection in the page), "websocket", "deaf" (answers a call that no
+ * packet reaches).
+ */
+export async function script(page, { config = {}, onOpen = () => undefined, wire = "webrtc", secretStatus = 200 } = {}) {
   let state = { ...CONFIG, ...config };
   const answer = (route, status, body) => route.fulfill({ status, contentType: "application/json", body: JSON.stringify(body) });
   await page.route("**/ui/config", (route) => answer(route, 200, state));
@@ -47,24 +51,106 @@ export async function script(page, { config = {}, onOpen = () => undefined, sock
     return good ? answer(route, 200, {}) : answer(route, 401, { error: { message: "That key is not one of this server's keys.", type: "authentication_error", code: "invalid_api_key", param: null } });
   });
   const sent = [];
-  if (socket) {
-    await page.routeWebSocket(/\/v1\/realtime/, (ws) => {
-      const server = new ScriptedServer(ws);
-      ws.onMessage((text) => {
-        const event = JSON.parse(text);
-        if (event.type !== "input_audio_buffer.append") sent.push(event);
-        server.hear(event, onOpen);
-      });
-      server.send({ type: "session.created", session: server.session });
-    });
-  } else {
-    await page.routeWebSocket(/\/v1\/realtime/, (ws) => ws.close({ code: 1006, reason: "" }));
-  }
+  const serve = (link) => {
+    const server = new ScriptedServer(link);
+    link.onText = (text) => {
+      const event = JSON.parse(text);
+      if (event.type !== "input_audio_buffer.append") sent.push(event);
+      server.hear(event, onOpen);
+    };
+    server.send({ type: "session.created", session: server.session });
+  };
+  if (wire === "websocket") await socketLink(page, serve);
+  else await peerLink(page, serve, wire === "deaf");
   return sent;
 }
 
+/** Sound in events. */
+async function socketLink(page, serve) {
+  await page.routeWebSocket(/\/v1\/realtime/, (ws) => {
+    const link = {
+      tracks: false,
+      onText: () => undefined,
+      send: (text) => ws.send(text),
+      close: (code, reason) => ws.close({ code, reason }),
+    };
+    ws.onMessage((text) => link.onText(text));
+    serve(link);
+  });
+}
+
+/** Sound on tracks: a real peer connection, whose other end lives in the same page. */
+async function peerLink(page, serve, deaf) {
+  // A page that is closed in the middle of a scene is the scene's end, not its failure.
+  const there = (act, argument) => page.evaluate(act, argument).catch((error) => {
+    if (!page.isClosed()) throw error;
+  });
+  const link = {
+    tracks: true,
+    onText: () => undefined,
+    send: (text) => void there((event) => window.__far.send(event), text),
+    close: () => void there(() => window.__far.close()),
+    play: (ms) => there((duration) => window.__far.play(duration), ms),
+    silence: () => void there(() => window.__far.silence()),
+  };
+  await page.exposeBinding("__hear", (_source, text) => link.onText(text));
+  await page.exposeBinding("__opened", () => serve(link));
+  await page.addInitScript(farEnd);
+  await page.route("**/v1/realtime/calls*", async (route) => {
+    const answer = await page.evaluate((offer) => window.__answer(offer), route.request().postData());
+    const body = deaf ? answer.replace(/^a=candidate:.*\r\n/gm, "") : answer;
+    await route.fulfill({ status: 201, contentType: "application/sdp", headers: { location: "/v1/realtime/calls/rtc_scripted" }, body });
+  });
+}
+
+/** Runs in the page: answers its offers and makes the server's sounds. */
+function farEnd() {
+  window.__answer = async (offer) => {
+    const context = new AudioContext();
+    const voice = new OscillatorNode(context, { type: "sawtooth", frequency: 130 });
+    const syllables = new OscillatorNode(context, { frequency: 3 });
+    const level = new GainNode(context, { gain: 0 });
+    const swing = new GainNode(context, { gain: 0 });
+    const out = new MediaStreamAudioDestinationNode(context);
+    voice.connect(level).connect(out);
+    syllables.connect(swing).connect(level.gain);
+    voice.start();
+    syllables.start();
+    const peer = new RTCPeerConnection();
+    peer.addTrack(out.stream.getAudioTracks()[0], out.stream);
+    const far = { send: () => undefined, close: () => peer.close(), silence: () => undefined, play: undefined };
+    far.play = (ms) =>
+      new Promise((resolve) => {
+        level.gain.value = 0.12;
+        swing.gain.value = 0.1;
+        const timer = setTimeout(() => far.silence(), ms);
+        far.silence = () => {
+          clearTimeout(timer);
+          level.gain.value = 0;
+          swing.gain.value = 0;
+          resolve();
+        };
+      });
+    peer.ondatachannel = ({ channel }) => {
+      far.send = (text) => channel.send(text);
+      channel.onmessage = ({ data }) => window.__hear(data);
+      channel.onopen = () => window.__opened();
+    };
+    window.__far = far;
+    await peer.setRemoteDescription({ type: "offer", sdp: offer });
+    await peer.setLocalDescription();
+    await new Promise((resolve) => {
+      const look = () => peer.iceGatheringState === "complete" && resolve();
+      peer.addEventListener("icegatheringstatechange", look);
+      look();
+    });
+    return peer.localDescription.sdp;
+  };
+}
+
 export class ScriptedServer {
-  #ws;
+  #link;
+  #playing = Promise.resolve();
   #count = 0;
   #opened = false;
   #previous = null;
@@ -72,16 +158,16 @@ export class ScriptedServer {
   session = { type: "realtime", object: "realtime.session", id: "sess_scripted", model: "parley-demo", instructions: "", expires_at: 0,
     audio: { input: { turn_detection: TURN_DETECTION }, output: { voice: "hibari" } } };
 
-  constructor(ws) {
-    this.#ws = ws;
+  constructor(link) {
+    this.#link = link;
   }
 
   send(event) {
-    this.#ws.send(JSON.stringify({ event_id: `event_${++this.#count}`, ...event }));
+    this.#link.send(JSON.stringify({ event_id: `event_${++this.#count}`, ...event }));
   }
 
   close(code, reason) {
-    this.#ws.close({ code, reason });
+    this.#link.close(code, reason);
   }
 
   /** Resolves when the page next sends an event of that type. */
@@ -118,6 +204,11 @@ export class ScriptedServer {
   speak(response, item, text, { msPerChar = 60 } = {}) {
     const part = { response_id: response, item_id: item, output_index: 0, content_index: 0 };
     this.send({ type: "response.output_audio_transcript.delta", ...part, delta: text });
+    if (this.#link.tracks) {
+      this.send({ type: "output_audio_buffer.started", response_id: response });
+      this.#playing = this.#link.play(text.length * msPerChar);
+      return;
+    }
     const spans = [...text.matchAll(/\S+/g)].map((word) => [word.index, word.index + word[0].length, word.index * msPerChar, (word.index + word[0].length) * msPerChar]);
     this.send({ type: "response.output_audio.delta", ...part, delta: babble(text.length * msPerChar), parley_spans: spans });
   }
@@ -130,6 +221,17 @@ export class ScriptedServer {
     this.send({ type: "conversation.item.done", previous_item_id: this.#previous, item: message });
     this.send({ type: "response.output_item.done", response_id: response, output_index: 0, item: message });
     this.send({ type: "response.done", response: { id: response, status, output: [message] }, ...(timeline ? { parley_timeline: timeline } : {}) });
+    if (this.#link.tracks) void this.#playing.then(() => this.send({ type: "output_audio_buffer.stopped", response_id: response }));
+  }
+
+  /** The person speaks over an answer of which `heard` was heard. */
+  interrupted(response, item, heard, ms) {
+    this.send({ type: "input_audio_buffer.speech_started", audio_start_ms: 9000, item_id: "item_u3" });
+    if (!this.#link.tracks) return;
+    this.#link.silence();
+    const message = { type: "message", id: item, role: "assistant", status: "completed", content: [{ type: "output_audio", transcript: heard }] };
+    this.send({ type: "output_audio_buffer.cleared", response_id: response });
+    this.send({ type: "conversation.item.truncated", item_id: item, content_index: 0, audio_end_ms: ms, item: message });
   }
 
   call(response, item, name, args, previous = null) {

@@ -71,7 +71,7 @@ const STATES = {
   thinking: { live: all(greeted, asked), phase: "thinking", text: "Thinking" },
   speaking: { live: all(greeted, asked, answering), phase: "speaking", text: "Speaking" },
   interrupted: {
-    live: all(greeted, asked, answering, ({ server }) => server.send({ type: "input_audio_buffer.speech_started", audio_start_ms: 9000, item_id: "item_u3" })),
+    live: all(greeted, asked, answering, ({ server }) => server.interrupted("resp_2", "item_a2", "The orb is purple now.", 2100)),
     phase: "interrupted",
     text: "Interrupted",
   },
@@ -81,10 +81,26 @@ const STATES = {
     phase: "listening",
     text: "did not answer",
   },
+  "interrupted-websocket": {
+    wire: "websocket",
+    live: all(greeted, asked, answering, ({ server }) => server.interrupted()),
+    phase: "interrupted",
+    text: "Interrupted",
+  },
+  muted: {
+    live: greeted,
+    then: async (page) => {
+      await page.getByRole("button", { name: "Mute loudspeaker" }).click();
+      await page.getByRole("button", { name: "Mute microphone" }).click();
+    },
+    phase: "listening",
+    text: "Microphone muted",
+  },
+  "panel-sound": { live: greeted, view: "session", then: (page) => page.locator("sound-panel select").last().scrollIntoViewIfNeeded(), text: "Loudspeaker" },
   "panel-session": { start: false, view: "session", text: "Instructions" },
   "panel-tools": { live: greeted, view: "tools", then: (page) => page.getByRole("button", { name: "Add a function" }).click(), text: "JSON Schema" },
   "panel-events": { live: all(greeted, asked), view: "events", then: (page) => page.locator("events-panel summary").nth(2).click(), text: "session.updated" },
-  "panel-timing": { live: all(greeted, asked, answering), view: "timing", text: "First sound sent" },
+  "panel-timing": { live: all(greeted, asked, answering), view: "timing", text: "Round trip" },
   "panel-engines": { start: false, view: "engines", text: "moonshine-tiny-en" },
   "sign-in": { config: { auth_required: true }, start: false, text: "Server key" },
   "sign-in-refused": {
@@ -113,9 +129,11 @@ const STATES = {
     phase: "error",
     text: "Turn on sound",
   },
-  "error-server-gone": { live: ({ server }) => server.close(1011, ""), phase: "error", text: "does not answer" },
-  "error-in-conversation": { live: all(greeted, asked, ({ server }) => server.close(1011, "")), phase: "error", text: "Could you paint" },
+  "error-no-media-path": { wire: "deaf", phase: "error", text: "does not get through" },
+  "error-server-gone": { wire: "websocket", live: ({ server }) => server.close(1011, ""), phase: "error", text: "does not answer" },
+  "error-in-conversation": { wire: "websocket", live: all(greeted, asked, ({ server }) => server.close(1011, "")), phase: "error", text: "Could you paint" },
   "error-server-starting": {
+    wire: "websocket",
     live: ({ server }) => {
       server.send(error("server_starting", "The models are being loaded. Try again in a moment."));
       server.close(1013, "server_error.server_starting");
@@ -186,7 +204,8 @@ async function look(browser, name, state, shape, pages) {
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) problems.push(`console: ${message.text()}`);
   });
   const opened = withResolvers();
-  await script(page, { config: state.config, onOpen: opened.resolve, secretStatus: state.secretStatus });
+  await script(page, { config: state.config, onOpen: opened.resolve, wire: state.wire, secretStatus: state.secretStatus });
+  if (state.wire === "websocket") await page.addInitScript(() => localStorage.setItem("parley.console", '{"transport":"websocket"}'));
   await state.before?.(page);
   await page.goto(pages.origin);
   if (state.start !== false) await page.getByRole("button", { name: "Start talking" }).click();

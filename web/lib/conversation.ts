@@ -49,10 +49,16 @@ export type Entry = UserEntry | AssistantEntry | CallEntry;
 
 /** Owns the entries; `entries` is a new array after each change, so that a page can compare by identity. */
 export class Conversation {
+  readonly #paced: "here" | "there";
   #order: string[] = [];
   #entries = new Map<string, Entry>();
   #spans = new Map<string, Span[]>();
   #view: readonly Entry[] = [];
+
+  /** `paced`: who knows what was heard. The server (`there`) tells it when an answer was cut, and only then. */
+  constructor(paced: "here" | "there" = "here") {
+    this.#paced = paced;
+  }
 
   get entries(): readonly Entry[] {
     return this.#view;
@@ -143,10 +149,10 @@ export class Conversation {
         this.#outputItem(event.item, event.response_id);
         return;
       case "response.output_audio_transcript.delta":
-        this.#changeAssistant(event.item_id, (entry) => ({ ...entry, spoken: true, text: entry.text + event.delta }));
+        this.#changeAssistant(event.item_id, (entry) => this.#said(entry, entry.text + event.delta));
         return;
       case "response.output_audio_transcript.done":
-        this.#changeAssistant(event.item_id, (entry) => ({ ...entry, spoken: true, text: event.transcript }));
+        this.#changeAssistant(event.item_id, (entry) => this.#said(entry, event.transcript));
         return;
       case "response.output_text.delta":
         this.#changeAssistant(event.item_id, (entry) => written(entry, entry.text + event.delta));
@@ -238,6 +244,11 @@ export class Conversation {
 
   #heardAt(entry: AssistantEntry, playedMs: number): number {
     return heardChars(entry.text, this.#spans.get(entry.id) ?? [], playedMs, entry.audioMs);
+  }
+
+  #said(entry: AssistantEntry, text: string): AssistantEntry {
+    const heard = this.#paced === "there" && !entry.cut ? text.length : entry.heard;
+    return { ...entry, spoken: true, text, heard };
   }
 
   #changeUser(id: string, change: (entry: UserEntry) => UserEntry): boolean {

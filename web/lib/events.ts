@@ -153,6 +153,9 @@ export type ServerEvent =
   | (Named<"input_audio_buffer.speech_stopped"> & { audio_end_ms: number; item_id: string })
   | (Named<"input_audio_buffer.committed"> & { item_id: string; previous_item_id: string | null })
   | Named<"input_audio_buffer.cleared">
+  | (Named<"output_audio_buffer.started" | "output_audio_buffer.stopped" | "output_audio_buffer.cleared"> & {
+      response_id: string;
+    })
   | (Named<"response.created"> & { response: ResponseResource })
   | (Named<"response.done"> & { response: ResponseResource; parley_timeline?: ServerTimeline })
   | (Named<"response.output_item.added" | "response.output_item.done"> & {
@@ -188,6 +191,7 @@ export type ClientEvent =
   | { type: "input_audio_buffer.append"; audio: string }
   | { type: "input_audio_buffer.commit" }
   | { type: "input_audio_buffer.clear" }
+  | { type: "output_audio_buffer.clear" }
   | { type: "conversation.item.create"; item: ClientItem; previous_item_id?: string }
   | { type: "conversation.item.truncate"; item_id: string; content_index: number; audio_end_ms: number }
   | { type: "conversation.item.delete"; item_id: string }

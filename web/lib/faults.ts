@@ -13,6 +13,7 @@ export type FaultKind =
   | "sound-blocked"
   | "server-gone"
   | "server-starting"
+  | "no-media-path"
   | "session-expired"
   | "sign-in-needed"
   | "at-capacity"
@@ -49,6 +50,25 @@ export function microphoneFault(reason: { name?: string; message?: string }): Fa
       return new Fault("microphone-busy", detail);
     default:
       return new Fault("microphone-missing", detail);
+  }
+}
+
+/** What a refused request means, from its status and the body the API sends with it. */
+export function requestFault(status: number, body: string): Fault {
+  const { code, message } = readProblem(body);
+  const detail = message ?? `The server answered ${status}.`;
+  if (status === 401 || status === 403) return new Fault("sign-in-needed", detail);
+  if (code === "server_starting") return new Fault("server-starting", detail);
+  if (status === 429 || status === 503) return new Fault("at-capacity", detail);
+  return new Fault(status >= 500 && message === undefined ? "server-gone" : "refused", detail);
+}
+
+function readProblem(body: string): { code?: string; message?: string } {
+  try {
+    return (JSON.parse(body) as { error?: { code?: string; message?: string } } | null)?.error ?? {};
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
   }
 }
 

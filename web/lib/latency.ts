@@ -30,7 +30,6 @@ export class LatencyBook {
   silenceMs = 500;
   #open: OpenTurn | undefined;
   #began = new Map<string, OpenTurn>();
-  #itemResponse = new Map<string, string>();
   #turns: readonly TurnLatency[] = [];
 
   get turns(): readonly TurnLatency[] {
@@ -59,18 +58,16 @@ export class LatencyBook {
     this.#open = undefined;
   }
 
-  audioArrived(responseId: string, itemId: string, now: number): void {
-    this.#itemResponse.set(itemId, responseId);
+  audioArrived(responseId: string, now: number): void {
     const began = this.#began.get(responseId);
     const known = this.of(responseId);
     if (!began || known?.toAudioMs !== undefined) return;
     this.#put(responseId, began, { toAudioMs: now - began.at });
   }
 
-  soundStarted(itemId: string, now: number): void {
-    const responseId = this.#itemResponse.get(itemId);
-    const began = responseId === undefined ? undefined : this.#began.get(responseId);
-    if (responseId === undefined || !began || this.of(responseId)?.toSoundMs !== undefined) return;
+  soundStarted(responseId: string, now: number): void {
+    const began = this.#began.get(responseId);
+    if (!began || this.of(responseId)?.toSoundMs !== undefined) return;
     this.#put(responseId, began, { toSoundMs: now - began.at });
     this.#open = undefined;
   }

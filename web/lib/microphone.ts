@@ -1,29 +1,21 @@
 /**
- * The microphone: permission, device, and PCM16 chunks at the wire's rate whatever the device's rate is.
- *
- * The context keeps the rate the device likes; conversion happens on the audio thread (`worklets/microphone`).
+ * The microphone: permission, device, level, mute. Its track serves WebRTC as it is; `feed` gives its samples to a node.
  */
 
 import { Fault, microphoneFault } from "./faults.js";
+import { makeAnalyser } from "./sound.js";
 
-declare const __MICROPHONE_WORKLET__: string;
-
-export interface MicrophoneListener {
-  /** 40 ms of PCM16 at 24 kHz. */
-  chunk(pcm: Int16Array): void;
-  /** The device went away. */
-  lost(): void;
-}
-
-/** Ask for the microphone. Raises `Fault` with what stands in the way. */
-export async function requestMicrophone(): Promise<MediaStream> {
+/** Ask for the microphone; an empty `deviceId` is the system's own. Raises `Fault` with what stands in the way. */
+export async function requestMicrophone(deviceId = ""): Promise<MediaStream> {
   if (!window.isSecureContext) throw new Fault("insecure-origin");
   // Absent in browsers without any capture support, whatever the types say.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (!devices) throw new Fault("microphone-missing", "This browser offers no microphone to web pages.");
+  // A device that is gone is no reason to fail: `ideal` falls back to the system's own.
+  const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
   try {
     return await devices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device },
     });
   } catch (error) {
     throw microphoneFault(error instanceof Error ? error : {});
@@ -33,39 +25,58 @@ export async function requestMicrophone(): Promise<MediaStream> {
 export class Microphone {
   /** Tap for level displays. */
   readonly analyser: AnalyserNode;
-  readonly label: string;
-  readonly #stream: MediaStream;
-  readonly #source: MediaStreamAudioSourceNode;
-  readonly #worklet: AudioWorkletNode;
+  readonly #context: AudioContext;
+  readonly #lost: () => void;
+  #stream: MediaStream;
+  #source: MediaStreamAudioSourceNode;
+  #sink: AudioNode | undefined;
+  #muted = false;
 
-  private constructor(context: AudioContext, stream: MediaStream, listener: MicrophoneListener) {
+  constructor(context: AudioContext, stream: MediaStream, lost: () => void) {
+    this.#context = context;
+    this.#lost = lost;
+    this.analyser = makeAnalyser(context);
     this.#stream = stream;
-    this.#source = context.createMediaStreamSource(stream);
-    this.analyser = context.createAnalyser();
-    this.analyser.fftSize = 512;
-    this.analyser.smoothingTimeConstant = 0.6;
-    this.#worklet = new AudioWorkletNode(context, "parley-microphone", { numberOfInputs: 1, numberOfOutputs: 0 });
-    this.#worklet.port.onmessage = (message: MessageEvent<Int16Array>) => listener.chunk(message.data);
-    this.#source.connect(this.analyser);
-    this.#source.connect(this.#worklet);
-    const track = stream.getAudioTracks()[0];
-    this.label = track?.label ?? "";
-    track?.addEventListener("ended", () => listener.lost());
+    this.#source = this.#attach(stream);
   }
 
-  static async start(context: AudioContext, stream: MediaStream, listener: MicrophoneListener): Promise<Microphone> {
-    await context.audioWorklet.addModule(new URL(__MICROPHONE_WORKLET__, import.meta.url));
-    return new Microphone(context, stream, listener);
+  get track(): MediaStreamTrack | undefined {
+    return this.#stream.getAudioTracks()[0];
   }
 
-  /** A muted microphone goes on sending silence. */
+  /** Give every sample to `node` as well, whichever device is in use. */
+  feed(node: AudioNode): void {
+    this.#sink = node;
+    this.#source.connect(node);
+  }
+
   mute(muted: boolean): void {
-    this.#worklet.port.postMessage({ muted });
-    for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
+    this.#muted = muted;
+    if (this.track) this.track.enabled = !muted;
+  }
+
+  /** Go on with another device. */
+  replace(stream: MediaStream): void {
+    this.#detach();
+    this.#stream = stream;
+    this.#source = this.#attach(stream);
+    this.mute(this.#muted);
   }
 
   stop(): void {
-    this.#worklet.port.postMessage({ stop: true });
+    this.#detach();
+  }
+
+  #attach(stream: MediaStream): MediaStreamAudioSourceNode {
+    const source = this.#context.createMediaStreamSource(stream);
+    source.connect(this.analyser);
+    if (this.#sink) source.connect(this.#sink);
+    // Replaced devices end too, but are told no more.
+    stream.getAudioTracks()[0]?.addEventListener("ended", () => stream === this.#stream && this.#lost());
+    return source;
+  }
+
+  #detach(): void {
     this.#source.disconnect();
     for (const track of this.#stream.getTracks()) track.stop();
   }

@@ -5,6 +5,7 @@
  */
 
 import { Fault } from "./faults.js";
+import type { TransportKind } from "./transport.js";
 
 export interface EngineRow {
   readonly stage: string;
@@ -92,8 +93,9 @@ async function readJson(answer: Response): Promise<unknown> {
   }
 }
 
-/** The Realtime address of the server that served this page. */
-export function realtimeUrl(page: { protocol: string; host: string }, model: string): string {
+/** Where the server that served this page takes connections: a WebSocket, or the offer of a call. */
+export function realtimeUrl(page: { protocol: string; host: string }, transport: TransportKind, model: string): string {
+  if (transport === "webrtc") return `${page.protocol}//${page.host}/v1/realtime/calls?model=${encodeURIComponent(model)}`;
   const scheme = page.protocol === "https:" ? "wss" : "ws";
   return `${scheme}://${page.host}/v1/realtime?model=${encodeURIComponent(model)}`;
 }

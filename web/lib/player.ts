@@ -8,6 +8,7 @@ import { fromBase64 } from "./base64.js";
 import type { PlayerCommand, PlayerReport } from "./player_messages.js";
 import { bytesToPcm16, pcm16ToFloat, WIRE_HZ } from "./pcm.js";
 import { Resampler } from "./resampler.js";
+import { makeAnalyser } from "./sound.js";
 
 declare const __PLAYER_WORKLET__: string;
 
@@ -34,6 +35,7 @@ export class Player {
   readonly analyser: AnalyserNode;
   readonly #context: AudioContext;
   readonly #worklet: AudioWorkletNode;
+  readonly #volume: GainNode;
   readonly #listener: PlayerListener;
   readonly #resamplers = new Map<string, Resampler>();
   readonly #tickets = new Map<number, (unheard: CutItem[]) => void>();
@@ -48,11 +50,10 @@ export class Player {
       numberOfOutputs: 1,
       outputChannelCount: [1],
     });
-    this.analyser = context.createAnalyser();
-    this.analyser.fftSize = 512;
-    this.analyser.smoothingTimeConstant = 0.6;
+    this.analyser = makeAnalyser(context);
+    this.#volume = context.createGain();
     this.#worklet.connect(this.analyser);
-    this.#worklet.connect(context.destination);
+    this.#worklet.connect(this.#volume).connect(context.destination);
     this.#worklet.port.onmessage = (message: MessageEvent<PlayerReport>) => this.#report(message.data);
   }
 
@@ -66,9 +67,9 @@ export class Player {
     return this.#queued.size === 0;
   }
 
-  /** How long sound takes from here to the ear, in ms, as far as the browser knows. */
-  get outputLatencyMs(): number {
-    return ((this.#context.outputLatency || 0) + this.#context.baseLatency) * 1000;
+  /** 0 to 1. What is not audible still counts as played. */
+  setVolume(volume: number): void {
+    this.#volume.gain.value = volume;
   }
 
   /** Queue a piece of an item: base64 of PCM16 at the wire's rate. */
@@ -105,6 +106,7 @@ export class Player {
   stop(): void {
     this.#order({ do: "stop" });
     this.#worklet.disconnect();
+    this.#volume.disconnect();
   }
 
   #push(itemId: string, samples: Float32Array<ArrayBuffer>): void {

@@ -1,29 +1,37 @@
 /**
- * A voice conversation in a page: microphone, speaker, client, tools and conversation, joined.
+ * A voice conversation in a page: sound, client, tools and conversation, joined.
  *
  * One instance lives as long as the page; `start` and `stop` as often as a person likes. Pages read `snapshot` after a
  * notification and draw. The rules worth knowing:
- * - Barge-in. On `speech_started` the speaker falls silent first; then the server is told how much of each item was
- *   heard (`conversation.item.truncate`). Audio of a silenced response that still arrives is dropped.
+ * - Barge-in. Over WebSocket the page falls silent on `speech_started` and tells the server what was heard; over WebRTC
+ *   the server does both (`event_sound`, `track_sound`).
  * - Function calls are answered after `response.done`; one `response.create` follows all outputs of a response.
  * - A tool with `endsSession` mutes the microphone; the session closes when the words spoken about it have been heard.
  */
 
-import { AudioRig, type RigListener } from "./audio_rig.js";
 import { toBase64 } from "./base64.js";
 import { type RealtimeListener, RealtimeClient } from "./client.js";
 import { Conversation, type Entry } from "./conversation.js";
 import { EventLog, type LogRow } from "./event_log.js";
+import { EventSound } from "./event_sound.js";
 import type { FunctionCallItem, ResponseResource, ServerEvent, SessionObject, SessionUpdate, TurnDetection } from "./events.js";
 import { Fault } from "./faults.js";
 import { LatencyBook, type TurnLatency } from "./latency.js";
+import { LineWatch } from "./line_watch.js";
+import type { NetworkSample } from "./network.js";
 import { type Phase, phaseOf } from "./phase.js";
-import type { CutItem } from "./player.js";
 import { Responses } from "./responses.js";
+import type { Sound, SoundChoice, SoundListener } from "./sound.js";
 import type { ToolBox } from "./toolbox.js";
-import type { Transport } from "./transport.js";
+import { TrackSound } from "./track_sound.js";
+import type { TransportKind } from "./transport.js";
+import { WakeLock } from "./wake_lock.js";
+import { WebRtcTransport } from "./webrtc_transport.js";
+import { WebSocketTransport } from "./websocket_transport.js";
 
 export interface VoiceSettings {
+  /** How the next conversation connects. */
+  readonly transport: TransportKind;
   readonly instructions: string;
   readonly voice: string;
   readonly turnDetection: TurnDetection;
@@ -51,12 +59,21 @@ export interface Snapshot {
   readonly notice: Notice | undefined;
   /** The conversation is closing after its last words. */
   readonly ending: boolean;
+  /** How the line is; absent over WebSocket, which tells nothing. */
+  readonly network: NetworkSample | undefined;
+}
+
+/** Where to connect: the WebSocket's URL or the one that takes the offer, and what opens it. */
+export interface Address {
+  readonly url: string;
+  /** A short-lived `ek_…`; absent where a back end adds the key. */
+  readonly secret: string | undefined;
 }
 
 export interface VoiceSessionParts {
   readonly tools: ToolBox;
-  /** A transport with a fresh secret. Raises `Fault`. */
-  readonly connect: () => Promise<Transport>;
+  /** Where to connect now, with a fresh secret. Raises `Fault`. */
+  readonly address: (transport: TransportKind) => Promise<Address>;
   /** Monotonic ms. */
   readonly now: () => number;
   readonly greeting: string;
@@ -72,6 +89,8 @@ type Stage = "idle" | "permission" | "connecting" | "open" | "failed";
 export class VoiceSession {
   readonly #parts: VoiceSessionParts;
   readonly #listeners = new Set<() => void>();
+  readonly #wakeLock = new WakeLock();
+  #choice: SoundChoice;
   #stage: Stage = "idle";
   #fault: Fault | undefined;
   #settings: VoiceSettings | undefined;
@@ -80,9 +99,10 @@ export class VoiceSession {
   #log = new EventLog();
   #latency = new LatencyBook();
   #responses = new Responses();
-  #rig: AudioRig | undefined;
+  #sound: Sound | undefined;
   #client: RealtimeClient | undefined;
-  #silenced = new Set<string>();
+  #network: NetworkSample | undefined;
+  #lineWatch: LineWatch | undefined;
   #beganAt = 0;
   #chunks = 0;
   #run = 0;
@@ -97,8 +117,10 @@ export class VoiceSession {
   #notice: Notice | undefined;
   #scheduled = false;
 
-  constructor(parts: VoiceSessionParts) {
+  /** `choice`: devices and loudness to begin with. */
+  constructor(parts: VoiceSessionParts, choice: SoundChoice) {
     this.#parts = parts;
+    this.#choice = choice;
   }
 
   /** Be told after every change. Returns the function that ends it. */
@@ -112,7 +134,7 @@ export class VoiceSession {
       phase: phaseOf({
         stage: this.#stage,
         userSpeaking: this.#userSpeaking,
-        awaiting: this.#turnPending || this.#responses.busy,
+        awaiting: this.#turnPending || this.#responses.busy || this.#sound?.idle === false,
         sounding: this.#sounding,
         interrupted: this.#interrupted,
       }),
@@ -123,16 +145,18 @@ export class VoiceSession {
       session: this.#session,
       userSpeaking: this.#userSpeaking,
       muted: this.#muted,
-      microphone: this.#rig?.microphone ? "on" : "off",
-      aloud: this.#rig?.aloud ?? true,
+      microphone: this.#sound?.listening ? "on" : "off",
+      aloud: this.#sound?.aloud ?? true,
       notice: this.#notice,
       ending: this.#ending !== "no",
+      network: this.#network,
     };
   }
 
   /** Taps for level displays; absent when there is nothing to hear. */
   get analysers(): { readonly user: AnalyserNode | undefined; readonly assistant: AnalyserNode | undefined } {
-    return { user: this.#muted ? undefined : this.#rig?.microphone?.analyser, assistant: this.#rig?.player?.analyser };
+    const { user, assistant } = this.#sound?.analysers ?? { user: undefined, assistant: undefined };
+    return { user: this.#muted ? undefined : user, assistant };
   }
 
   /** Begin a conversation; call it from a click, so that the browser allows sound. `microphone` false: keyboard only. */
@@ -140,10 +164,11 @@ export class VoiceSession {
     this.#release();
     const run = ++this.#run;
     this.#reset(settings);
-    const rig = new AudioRig(this.#rigListener(run));
-    this.#rig = rig;
+    const listener = this.#soundListener(run);
+    const sound = settings.transport === "webrtc" ? new TrackSound(this.#choice, listener) : new EventSound(this.#choice, listener);
+    this.#sound = sound;
     try {
-      await this.#open(run, rig, microphone);
+      await this.#open(run, sound, microphone);
     } catch (error) {
       if (run !== this.#run) return;
       if (!(error instanceof Fault)) {
@@ -179,18 +204,27 @@ export class VoiceSession {
 
   /** Silence the assistant by hand: stop generating, stop sounding, tell the server what was heard. */
   async interrupt(): Promise<void> {
-    const running = [...this.#responses.active];
-    if (running.length === 0 && !this.#sounding) return;
-    for (const id of running) {
-      this.#silenced.add(id);
-      this.#send({ type: "response.cancel", response_id: id });
-    }
-    await this.#silence();
+    const running = new Set(this.#responses.active);
+    if (running.size === 0 && this.#sound?.idle !== false) return;
+    for (const id of running) this.#send({ type: "response.cancel", response_id: id });
+    await this.#sound?.hush(running);
   }
 
   mute(muted: boolean): void {
     this.#muted = muted;
-    this.#rig?.microphone?.mute(muted);
+    this.#sound?.mute(muted);
+    this.#changed();
+  }
+
+  /** Change devices and loudness, now and for later conversations. */
+  async choose(choice: SoundChoice): Promise<void> {
+    this.#choice = choice;
+    try {
+      await this.#sound?.choose(choice);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#notify(`That microphone cannot be used now; the one before it stays. ${error.detail}`.trim());
+    }
     this.#changed();
   }
 
@@ -212,27 +246,39 @@ export class VoiceSession {
 
   // --- opening and closing ---------------------------------------------------------------------------------------
 
-  async #open(run: number, rig: AudioRig, microphone: boolean): Promise<void> {
+  async #open(run: number, sound: EventSound | TrackSound, microphone: boolean): Promise<void> {
     this.#enter(microphone ? "permission" : "connecting");
-    await rig.open(microphone);
+    await sound.open(microphone);
     if (run !== this.#run) return;
-    const transport = await this.#parts.connect();
+    const { url, secret } = await this.#parts.address(sound instanceof TrackSound ? "webrtc" : "websocket");
     if (run !== this.#run) return;
+    const transport =
+      sound instanceof TrackSound ? new WebRtcTransport(url, secret, sound) : new WebSocketTransport(url, secret ?? "");
     const client = new RealtimeClient(transport, this.#listener(run));
     this.#client = client;
     await client.open();
+    if (run !== this.#run) return;
+    this.#lineWatch = new LineWatch(transport, this.#parts.now, (sample) => {
+      this.#network = sample;
+      this.#changed();
+    });
   }
 
-  #rigListener(run: number): RigListener {
+  #soundListener(run: number): SoundListener {
     const live = (act: () => unknown) => (run === this.#run ? act() : undefined);
     return {
       permitted: () => live(() => this.#enter("connecting")),
       chunk: (pcm) => live(() => this.#speak(pcm)),
       lost: () => live(() => this.#fail(new Fault("microphone-lost"))),
-      started: (itemId) => live(() => this.#sounds(itemId)),
+      blocked: (fault) => live(() => this.#fail(fault)),
+      arrived: (responseId) => live(() => this.#latency.audioArrived(responseId, this.#parts.now())),
+      started: (responseId) => live(() => this.#sounds(responseId)),
       progress: (itemId, playedMs) => live(() => this.#conversation.played(itemId, playedMs) && this.#changed()),
       ended: (itemId) => live(() => this.#conversation.playedOut(itemId) && this.#changed()),
       drained: () => live(() => this.#drained()),
+      silenced: () => live(() => this.#fellSilent()),
+      cut: (itemId, playedMs) => live(() => this.#conversation.cut(itemId, playedMs)),
+      send: (event) => live(() => this.#send(event)),
     };
   }
 
@@ -252,11 +298,11 @@ export class VoiceSession {
     this.#settings = settings;
     this.#fault = undefined;
     this.#session = undefined;
-    this.#conversation = new Conversation();
+    this.#conversation = new Conversation(settings.transport === "webrtc" ? "there" : "here");
     this.#log = new EventLog();
     this.#latency = new LatencyBook();
     this.#responses = new Responses();
-    this.#silenced = new Set();
+    this.#network = undefined;
     this.#beganAt = this.#parts.now();
     this.#muted = false;
     this.#notice = undefined;
@@ -265,10 +311,12 @@ export class VoiceSession {
   #release(): void {
     clearTimeout(this.#interruptedTimer);
     clearTimeout(this.#endingTimer);
+    this.#lineWatch?.stop();
     this.#client?.close();
-    this.#rig?.close();
+    this.#sound?.close();
     this.#client = undefined;
-    this.#rig = undefined;
+    this.#sound = undefined;
+    this.#wakeLock.keep(false);
     this.#responses.clear();
     this.#userSpeaking = false;
     this.#turnPending = false;
@@ -293,16 +341,17 @@ export class VoiceSession {
 
   #sessionUpdate(): SessionUpdate {
     const settings = this.#settings as VoiceSettings;
-    const format = { type: "audio/pcm", rate: 24_000 } as const;
+    // On tracks the codec was negotiated already.
+    const format = this.#sound instanceof EventSound ? ({ format: { type: "audio/pcm", rate: 24_000 } } as const) : {};
     return {
       type: "realtime",
       instructions: settings.instructions,
       tools: this.#parts.tools.definitions(),
       tool_choice: "auto",
-      output_modalities: this.#rig?.aloud === false ? ["text"] : ["audio"],
+      output_modalities: this.#sound?.aloud === false ? ["text"] : ["audio"],
       audio: {
-        input: { format, transcription: { model: "default" }, turn_detection: settings.turnDetection },
-        output: { format, voice: settings.voice },
+        input: { ...format, transcription: { model: "default" }, turn_detection: settings.turnDetection },
+        output: { ...format, voice: settings.voice },
       },
     };
   }
@@ -345,6 +394,7 @@ export class VoiceSession {
   #received(event: ServerEvent): void {
     this.#log.add("received", event, this.#parts.now() - this.#beganAt);
     this.#conversation.apply(event);
+    this.#sound?.received(event);
     switch (event.type) {
       case "session.created":
         this.#session = event.session;
@@ -384,14 +434,6 @@ export class VoiceSession {
         this.#responses.created(event.response.id);
         this.#latency.responseCreated(event.response.id);
         return;
-      case "response.output_audio.delta":
-        if (this.#silenced.has(event.response_id)) return;
-        this.#latency.audioArrived(event.response_id, event.item_id, this.#parts.now());
-        this.#rig?.player?.enqueue(event.item_id, event.delta);
-        return;
-      case "response.output_audio.done":
-        if (!this.#silenced.has(event.response_id)) this.#rig?.player?.finish(event.item_id);
-        return;
       case "response.done":
         this.#responseDone(event.response);
         this.#latency.responseDone(event.response.id, event.parley_timeline);
@@ -407,6 +449,7 @@ export class VoiceSession {
     this.#latency.silenceMs = turns?.type === "server_vad" ? (turns.silence_duration_ms ?? 500) : 0;
     if (!first) return;
     this.#stage = "open";
+    this.#wakeLock.keep(matchMedia("(pointer: coarse)").matches);
     if (this.#settings?.greet) this.#want(this.#parts.greeting);
   }
 
@@ -416,24 +459,15 @@ export class VoiceSession {
     this.#responses.speechStarted();
     this.#latency.abandoned();
     if (this.#session?.audio?.input?.turn_detection?.interrupt_response === false) return;
-    for (const id of this.#responses.active) this.#silenced.add(id);
-    if (this.#rig?.player?.idle === false) void this.#silence();
+    this.#sound?.bargedIn(new Set(this.#responses.active));
   }
 
-  /** Fall silent, then tell the server what was heard. */
-  async #silence(): Promise<void> {
-    const player = this.#rig?.player;
-    if (!player) return;
+  #fellSilent(): void {
     this.#sounding = false;
     this.#interrupted = true;
     clearTimeout(this.#interruptedTimer);
     this.#interruptedTimer = setTimeout(() => this.#interruptionOver(), INTERRUPTED_FOR_MS);
     this.#changed();
-    const cut: CutItem[] = await player.flush();
-    for (const { itemId, playedMs } of cut) {
-      this.#conversation.cut(itemId, playedMs);
-      this.#send({ type: "conversation.item.truncate", item_id: itemId, content_index: 0, audio_end_ms: playedMs });
-    }
   }
 
   #interruptionOver(): void {
@@ -460,11 +494,9 @@ export class VoiceSession {
 
   #responseDone(response: ResponseResource): void {
     this.#responses.done(response.id);
-    this.#silenced.delete(response.id);
     if (response.status === "failed") {
       this.#notify(response.status_details?.error?.message ?? "The answer failed. Try again.");
     }
-    for (const item of response.output) if (item.type === "message") this.#rig?.player?.finish(item.id);
     const calls = response.output.filter(
       (item): item is FunctionCallItem => item.type === "function_call" && item.status === "completed",
     );
@@ -498,13 +530,13 @@ export class VoiceSession {
 
   #drain(): void {
     this.#ending = "draining";
-    if (this.#rig?.player?.idle ?? true) this.#drained();
+    if (this.#sound?.idle ?? true) this.#drained();
   }
 
-  #sounds(itemId: string): void {
+  #sounds(responseId: string): void {
     this.#sounding = true;
     this.#interrupted = false;
-    this.#latency.soundStarted(itemId, this.#parts.now());
+    this.#latency.soundStarted(responseId, this.#parts.now());
     this.#changed();
   }
 
@@ -513,7 +545,7 @@ export class VoiceSession {
     if (this.#ending === "draining") {
       // What went to the device is not yet at the ear.
       clearTimeout(this.#endingTimer);
-      this.#endingTimer = setTimeout(() => this.stop(), 200 + (this.#rig?.player?.outputLatencyMs ?? 0));
+      this.#endingTimer = setTimeout(() => this.stop(), 200 + (this.#sound?.outputLatencyMs ?? 0));
     }
     this.#changed();
   }

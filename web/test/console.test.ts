@@ -48,7 +48,7 @@ test("a person's function always answers the same", () => {
 
 test("every fault has a title, a way out and steps", () => {
   const kinds: FaultKind[] = ["microphone-denied", "microphone-missing", "microphone-busy", "microphone-lost", "insecure-origin",
-    "sound-blocked", "server-gone", "server-starting", "session-expired", "sign-in-needed", "at-capacity", "refused"];
+    "sound-blocked", "no-media-path", "server-gone", "server-starting", "session-expired", "sign-in-needed", "at-capacity", "refused"];
   const titles = kinds.map((kind) => {
     const words = faultWords(kind, "http://host");
     assert.ok(words.title && words.retry && words.steps.length > 0, kind);

@@ -140,3 +140,14 @@ test("apply tells whether anything to see has changed", () => {
   assert.equal(conversation.apply(said("a", " Yes.")), true);
   assert.equal(conversation.played("unknown", 5), false);
 });
+
+test("where the server paces, all is heard that is not cut, and the server says how much of a cut answer was", () => {
+  const conversation = new Conversation("there");
+  for (const event of [added(assistantItem("a"), null), said("a", "The moon is "), said("a", "far away.")]) conversation.apply(event);
+  assert.equal(assistant(conversation).heard, "The moon is far away.".length);
+  const kept: Item = { ...assistantItem("a", "completed"), content: [{ type: "output_audio", transcript: "The moon" }] } as Item;
+  conversation.apply(wire({ type: "conversation.item.truncated", item_id: "a", content_index: 0, audio_end_ms: 700, item: kept }));
+  conversation.apply(wire({ type: "response.output_audio_transcript.done", ...part("a"), transcript: "The moon is far away." }));
+  const { heard, cut, playedMs } = assistant(conversation);
+  assert.deepEqual({ heard, cut, playedMs }, { heard: "The moon".length, cut: true, playedMs: 700 });
+});

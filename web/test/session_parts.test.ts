@@ -67,9 +67,9 @@ test("a spoken turn is measured from the end of the voice to the first sound", (
   const book = new LatencyBook();
   book.speechStopped(1000);
   book.responseCreated("r");
-  book.audioArrived("r", "i", 1300);
-  book.audioArrived("r", "i", 1400);
-  book.soundStarted("i", 1340);
+  book.audioArrived("r", 1300);
+  book.audioArrived("r", 1400);
+  book.soundStarted("r", 1340);
   book.responseDone("r", { first_audio_ms: 250 });
   assert.deepEqual(book.turns, [
     { responseId: "r", from: "voice", toSoundMs: 340, toAudioMs: 300, windowMs: 500, server: { first_audio_ms: 250 } },
@@ -83,8 +83,8 @@ test("the answer after a function call is measured from the person's turn", () =
   book.responseDone("call", undefined);
   book.requested(1100);
   book.responseCreated("answer");
-  book.audioArrived("answer", "i", 1500);
-  book.soundStarted("i", 1520);
+  book.audioArrived("answer", 1500);
+  book.soundStarted("answer", 1520);
   assert.equal(book.of("answer")?.from, "voice");
   assert.equal(book.of("answer")?.toSoundMs, 520);
 });
@@ -95,7 +95,7 @@ test("new speech begins a new count", () => {
   book.abandoned();
   book.requested(5000);
   book.responseCreated("r");
-  book.audioArrived("r", "i", 5100);
+  book.audioArrived("r", 5100);
   assert.equal(book.of("r")?.from, "request");
   assert.equal(book.of("r")?.toAudioMs, 100);
 });
@@ -224,6 +224,7 @@ test("an export is one JSON object per line", () => {
 });
 
 test("the address follows the page's own", () => {
-  assert.equal(realtimeUrl({ protocol: "https:", host: "a:1" }, "m/1"), "wss://a:1/v1/realtime?model=m%2F1");
-  assert.equal(realtimeUrl({ protocol: "http:", host: "a" }, "m"), "ws://a/v1/realtime?model=m");
+  assert.equal(realtimeUrl({ protocol: "https:", host: "a:1" }, "websocket", "m/1"), "wss://a:1/v1/realtime?model=m%2F1");
+  assert.equal(realtimeUrl({ protocol: "http:", host: "a" }, "websocket", "m"), "ws://a/v1/realtime?model=m");
+  assert.equal(realtimeUrl({ protocol: "https:", host: "a:1" }, "webrtc", "m"), "https://a:1/v1/realtime/calls?model=m");
 });
