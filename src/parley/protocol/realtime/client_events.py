@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from parley.protocol.realtime.items import Item
+from parley.protocol.realtime.items import Item, McpApprovalResponseItem
 from parley.protocol.realtime.session_config import AudioFormat, SessionPatch
 from parley.protocol.realtime.tools import Tool, ToolChoice
 
@@ -68,7 +68,7 @@ class ConversationItemCreate(_Event, frozen=True, kw_only=True, tag="conversatio
     `previous_item_id`: None appends, `"root"` puts it first, an id puts it after that item.
     """
 
-    item: Item
+    item: Item | McpApprovalResponseItem
     previous_item_id: str | None = None
 
 

@@ -16,8 +16,8 @@ import msgspec
 from parley.protocol.realtime.ids import ItemId
 from parley.protocol.realtime.items import (
     ContentPart,
+    ConversationItem,
     InputAudioPart,
-    Item,
     MessageItem,
     OutputAudioPart,
 )
@@ -34,7 +34,7 @@ ROOT = "root"
 class Entry:
     """One item and what belongs to it."""
 
-    item: Item
+    item: ConversationItem
     reading: Reading | None = None
     """The recogniser's reading of a user's speech."""
     speech_ms: int = 0
@@ -117,7 +117,7 @@ def user_speech(item_id: ItemId) -> MessageItem:
     return MessageItem(id=item_id, role="user", content=(InputAudioPart(transcript=None),))
 
 
-def stripped_of_audio(item: Item, item_id: str) -> Item:
+def stripped_of_audio(item: ConversationItem, item_id: str) -> ConversationItem:
     """Give `item` the id `item_id` and take audio bytes out of it: they never appear in a conversation event."""
     if not isinstance(item, MessageItem):
         return msgspec.structs.replace(item, id=item_id)

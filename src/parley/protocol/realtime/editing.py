@@ -19,7 +19,8 @@ from parley.protocol.realtime.conversation import ROOT, Conversation, Entry, str
 from parley.protocol.realtime.effects import Effects
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.ids import ConnectionId, ItemId, Ms
-from parley.protocol.realtime.items import InputAudioPart, Item, MessageItem
+from parley.protocol.realtime.items import ConversationItem, InputAudioPart, Item, McpApprovalResponseItem, MessageItem
+from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.outputs import (
     DropItemAudio,
     TranscribeItemAudio,
@@ -52,6 +53,7 @@ class Editing:
         conversation: Conversation,
         transcripts: Transcripts,
         playback: Playback,
+        mcp: McpServers,
         *,
         needs_transcript: bool,
     ) -> None:
@@ -59,6 +61,7 @@ class Editing:
         self._conversation = conversation
         self._transcripts = transcripts
         self._playback = playback
+        self._mcp = mcp
         self._needs_transcript = needs_transcript
 
     def create(
@@ -80,6 +83,11 @@ class Editing:
                 'use the id of an item in the conversation, "root" for the beginning, or leave it out for the end.',
                 param="previous_item_id",
             )
+        if (
+            isinstance(event.item, McpApprovalResponseItem)
+            and (fault := self._mcp.approval_fault(event.item)) is not None
+        ):
+            return fault
         item_id = ItemId(event.item.id) if event.item.id else self._effects.item_id()
         entry = Entry(_settled(stripped_of_audio(event.item, item_id)))
         audio = _unread_audio(event.item)
@@ -93,6 +101,8 @@ class Editing:
         event_id = self._effects.event_id
         self._effects.send(ConversationItemAdded(event_id=event_id(), previous_item_id=previous, item=entry.item))
         self._effects.send(ConversationItemDone(event_id=event_id(), previous_item_id=previous, item=entry.item))
+        if isinstance(entry.item, McpApprovalResponseItem):
+            self._mcp.approved(entry.item)
         return None
 
     def retrieve(self, event: ConversationItemRetrieve, connection: ConnectionId) -> ClientFault | None:
@@ -156,14 +166,14 @@ def _unknown(verb: str, item_id: str) -> ClientFault:
     )
 
 
-def _settled(item: Item) -> Item:
+def _settled(item: ConversationItem) -> ConversationItem:
     """Take a client's item as complete, unless it says that it was cut short."""
-    if item.status == "in_progress":
+    if isinstance(item, Item) and item.status == "in_progress":
         return msgspec.structs.replace(item, status="completed")
     return item
 
 
-def _unread_audio(item: Item) -> bytes:
+def _unread_audio(item: ConversationItem) -> bytes:
     if not isinstance(item, MessageItem) or item.role != "user":
         return b""
     parts = (part for part in item.content if isinstance(part, InputAudioPart) and not part.transcript)

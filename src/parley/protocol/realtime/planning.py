@@ -17,9 +17,10 @@ from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import GenerationContext
 from parley.protocol.realtime.ids import ResponseId
 from parley.protocol.realtime.items import InputAudioPart, Item, MessageItem
+from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.response import ResponseShape
 from parley.protocol.realtime.session_config import SessionConfig
-from parley.protocol.realtime.tools import Tool, ToolChoice
+from parley.protocol.realtime.toolbox import Toolbox, settle_tools
 
 __all__ = ["Plan", "plan_response"]
 
@@ -34,14 +35,14 @@ class Plan:
     entries: tuple[Entry, ...]
     from_conversation: bool
     instructions: str
-    tools: tuple[Tool, ...]
-    tool_choice: ToolChoice
+    toolbox: Toolbox
     speed: float
 
     @property
     def prompt_chars(self) -> int:
         """Characters of instructions and tools."""
-        return len(self.instructions) + (len(msgspec.json.encode(self.tools)) if self.tools else 0)
+        functions = self.toolbox.functions
+        return len(self.instructions) + (len(msgspec.json.encode(functions)) if functions else 0)
 
     def context(self, response_id: ResponseId, items: tuple[Item, ...]) -> GenerationContext:
         """Make what the engine reads."""
@@ -50,8 +51,8 @@ class Plan:
             response_id=response_id,
             instructions=self.instructions,
             items=items,
-            tools=self.tools,
-            tool_choice=self.tool_choice,
+            tools=self.toolbox.functions,
+            tool_choice=self.toolbox.choice,
             output_modality="audio" if self.shape.spoken else "text",
             voice=self.shape.voice,
             speed=self.speed,
@@ -59,9 +60,20 @@ class Plan:
             temperature=self.shape.temperature,
         )
 
+    def next_context(self, response_id: ResponseId, items: tuple[Item, ...], *, last: bool) -> GenerationContext:
+        """Make what the engine reads when the response goes on: nothing is forced any more, and `last` has no tools."""
+        context = self.context(response_id, items)
+        if last:
+            return msgspec.structs.replace(context, tool_choice="none", tools=())
+        return context if context.tool_choice == "none" else msgspec.structs.replace(context, tool_choice="auto")
 
-def plan_response(params: ResponseParams, config: SessionConfig, conversation: Conversation) -> Plan | ClientFault:
+
+def plan_response(
+    params: ResponseParams, config: SessionConfig, conversation: Conversation, mcp: McpServers
+) -> Plan | ClientFault:
     """Settle what `params` asks for under `config`; a fault if its input names what is not there."""
+    tools = _or(params.tools, config.tools)
+    choice = _or(params.tool_choice, config.tool_choice)
     entries: tuple[Entry, ...] | ClientFault
     if isinstance(params.input, UnsetType):
         entries = conversation.entries()
@@ -86,8 +98,7 @@ def plan_response(params: ResponseParams, config: SessionConfig, conversation: C
         entries=entries,
         from_conversation=isinstance(params.input, UnsetType),
         instructions=_or(params.instructions, config.instructions),
-        tools=_or(params.tools, config.tools),
-        tool_choice=_or(params.tool_choice, config.tool_choice),
+        toolbox=settle_tools(tools, choice, hosted=config.hosted_tools, offers=mcp.offers(tools)),
         speed=output.speed,
     )
 

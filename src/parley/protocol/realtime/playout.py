@@ -107,18 +107,17 @@ class Playout:
         if self._playback.pacing == "server" and self._playback.started(response_id, now):
             self._effects.send(OutputAudioBufferStarted(event_id=self._effects.event_id(), response_id=response_id))
 
-    def drained(self, response_id: ResponseId, *, unfinished: Spoken | None) -> None:
-        """Say that the last frame of a response went out. `unfinished`: what it still says, if it is not done."""
-        if unfinished is not None:
-            self._drained_at[response_id] = unfinished.sent_samples
+    def drained(self, response_id: ResponseId, *, unfinished_samples: int | None) -> None:
+        """Say that the last frame of a response went out. `unfinished_samples`: sent so far, if it is not done."""
+        if unfinished_samples is not None:
+            self._drained_at[response_id] = unfinished_samples
         elif self._playback.pacing == "server" and self._playback.drained(response_id):
             self._effects.send(OutputAudioBufferStopped(event_id=self._effects.event_id(), response_id=response_id))
 
-    def response_done(self, response_id: ResponseId, spoken: Spoken | None) -> None:
+    def response_done(self, response_id: ResponseId, sent_samples: int) -> None:
         """Say now what had to wait for a response's end: that it was heard to its end before."""
-        drained_at = self._drained_at.pop(response_id, None)
-        if drained_at is not None and spoken is not None and drained_at == spoken.sent_samples:
-            self.drained(response_id, unfinished=None)
+        if self._drained_at.pop(response_id, None) == sent_samples:
+            self.drained(response_id, unfinished_samples=None)
 
     def _truncate(self, spoken: Spoken, heard_ms: int) -> None:
         entry = self._conversation.get(spoken.item_id)

@@ -217,7 +217,7 @@ def _check_metadata(metadata: dict[str, str] | None) -> None:
             )
 
 
-_ITEM_TYPES = ("message", "function_call", "function_call_output")
+_ITEM_TYPES = ("message", "function_call", "function_call_output", "mcp_approval_response")
 _TEXT_PART = {"user": "input_text", "system": "input_text", "assistant": "output_text"}
 _AUDIO_PART = {"user": "input_audio", "system": "input_audio", "assistant": "output_audio"}
 
@@ -238,8 +238,7 @@ def normal_item(value: Any, param: str) -> Any:
         raise refused(
             "invalid_value",
             f"{param}.type",
-            f"Invalid value for '{param}.type'. Supported values are: 'message', 'function_call', "
-            "'function_call_output'.",
+            f"Invalid value for '{param}.type'. Supported values are: " + ", ".join(map(repr, _ITEM_TYPES)) + ".",
         )
     item["id"] = item.get("id") or ""
     item["status"] = "completed" if item.get("status") != "incomplete" else "incomplete"
@@ -247,6 +246,8 @@ def normal_item(value: Any, param: str) -> Any:
     item.pop("parley_server_side", None)
     if kind == "message":
         _normal_message(item, param)
+    elif kind == "mcp_approval_response":
+        del item["status"]
     elif kind == "function_call_output":
         output = item.get("output")
         if output is None or not isinstance(output, str):

@@ -27,7 +27,7 @@ from parley.protocol.realtime.client_events import (
     SessionUpdate,
 )
 from parley.protocol.realtime.errors import ClientFault
-from parley.protocol.realtime.items import Item
+from parley.protocol.realtime.items import Item, McpApprovalResponseItem
 from parley.protocol.realtime.request_faults import Refused, convert, is_object, validation_fault
 from parley.protocol.realtime.request_shapes import normal_item, response_params, session_patch
 from parley.protocol.realtime.session_config import SessionPatch
@@ -129,8 +129,11 @@ def _finished(raw: _Plain | _Raw) -> ClientEvent:
             session = {**raw.session, "type": "transcription"}
             return SessionUpdate(event_id=raw.event_id, session=session_patch(session, "session"))
         case _RawItemCreate():
-            item: Item = convert(normal_item(raw.item, "item"), Item, "item")
-            return ConversationItemCreate(event_id=raw.event_id, item=item, previous_item_id=raw.previous_item_id)
+            return ConversationItemCreate(
+                event_id=raw.event_id,
+                item=convert(normal_item(raw.item, "item"), Item | McpApprovalResponseItem, "item"),
+                previous_item_id=raw.previous_item_id,
+            )
         case _RawTruncate():
             return ConversationItemTruncate(
                 event_id=raw.event_id,

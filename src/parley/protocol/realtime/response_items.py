@@ -1,14 +1,13 @@
-"""The items a response makes: one message, spoken or written, and function calls; each from `added` to `done`.
+"""The items a response makes itself: messages, spoken or written, and function calls; each from `added` to `done`.
 
 An item's numbers on the wire are fixed when it begins. Its closing events are sent on interruption as well, with what
 there was: `incomplete` then, also in the conversation. Parts are called `audio` and `text` in `response.content_part.*`
 and `output_audio` and `output_text` in items; clients tell the two apart.
-Neighbours: `response` (owns these), `playback` (what of a spoken message is heard).
+Neighbours: `response` (owns these), `response_tools` (what the server runs), `playback` (what is heard).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -45,7 +44,7 @@ from parley.protocol.realtime.server_events import (
     TextPart,
 )
 
-__all__ = ["CallInProgress", "MessageInProgress", "Place", "close_all"]
+__all__ = ["CallInProgress", "MessageInProgress", "Place"]
 
 BYTES_PER_SAMPLE = 2
 
@@ -102,6 +101,7 @@ class MessageInProgress:
             MessageItem(id=item_id, role="assistant", content=(), status="in_progress"), spoken=self.spoken
         )
         self.text = ""
+        self.done = False
         place.begin(self.entry)
         place.effects.send(
             ResponseContentPartAdded(
@@ -150,6 +150,7 @@ class MessageInProgress:
 
     def close(self, status: ItemStatus) -> None:
         """Send its closing events."""
+        self.done = True
         part: Part
         content: OutputAudioPart | OutputTextPart
         if self.spoken is not None:
@@ -263,12 +264,3 @@ class CallInProgress:
             )
         )
         self.place.finish(self.entry)
-
-
-def close_all(items: Iterable[MessageInProgress | CallInProgress], status: ItemStatus) -> None:
-    """Close what is open, in output order. A call that is still open was cut short, however the response ended."""
-    for item in items:
-        if isinstance(item, MessageInProgress):
-            item.close(status)
-        elif not item.done:
-            item.close("incomplete")

@@ -13,6 +13,9 @@ And four end one: the engine, the client's cancel, a voice, the end of the sessi
 `output_audio_buffer.clear`) first flushes it, and what ends waits for the flush: `output_audio_buffer.cleared`, then
 `conversation.item.truncated`, then the closing events.
 
+A response for which the server runs tools outlives its generation: it ends when they have returned, or goes on with
+another generation that is told of them. After `MAX_GENERATIONS` it gets no tools any more: it must say something.
+
 Neighbours: `planning` (what a response is to be), `response` (its events), `playback` (what was heard of it).
 """
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Literal, assert_never
 
 from parley.protocol.realtime.client_events import ResponseParams
 from parley.protocol.realtime.context import InputTally, visible
@@ -38,7 +41,16 @@ from parley.protocol.realtime.generation import (
     ToolCallDone,
 )
 from parley.protocol.realtime.ids import ConversationId, ItemId, Ms, ResponseId
-from parley.protocol.realtime.items import FunctionCallItem, FunctionCallOutputItem, MessageItem
+from parley.protocol.realtime.items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    Item,
+    McpApprovalResponseItem,
+    McpCallItem,
+    McpError,
+    MessageItem,
+)
+from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.outputs import CancelGeneration, StartGeneration
 from parley.protocol.realtime.planning import Plan, plan_response
 from parley.protocol.realtime.playback import Playback
@@ -48,10 +60,13 @@ from parley.protocol.realtime.server_events import ResponseError, StatusDetails
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.protocol.realtime.usage import response_usage
 
-__all__ = ["TRANSCRIPT_WAIT_MS", "Responses"]
+__all__ = ["MAX_GENERATIONS", "TRANSCRIPT_WAIT_MS", "Responses"]
 
 TRANSCRIPT_WAIT_MS = 15_000
 """How long a response waits for the words it answers."""
+
+MAX_GENERATIONS = 8
+"""Generations of one response that may use tools which the server runs."""
 
 _CANCELLED = StatusDetails(type="cancelled", reason="client_cancelled")
 _INTERRUPTED = StatusDetails(type="cancelled", reason="turn_detected")
@@ -62,8 +77,14 @@ class _Running:
     live: LiveResponse
     plan: Plan
     give_up_at: Ms
-    generating: bool = False
+    phase: Literal["waiting", "generating", "tools"] = "waiting"
+    """Waiting for words, being generated, or waiting for tools that the server runs."""
+    given: tuple[Item, ...] = ()
+    given_tally: InputTally = field(default_factory=InputTally)
+    """What the first generation was given, and how much that is."""
+    generations: int = 0
     tally: InputTally = field(default_factory=InputTally)
+    """What all generations were given."""
     ending: Ending | None = None
     """Decided, and waiting for playback to fall silent."""
 
@@ -78,12 +99,14 @@ class Responses:
         conversation: Conversation,
         conversation_id: ConversationId,
         playback: Playback,
+        mcp: McpServers,
         needs_transcript: bool,
     ) -> None:
         self._effects = effects
         self._conversation = conversation
         self._conversation_id = conversation_id
         self._playback = playback
+        self._mcp = mcp
         self._playout = Playout(effects, conversation, playback)
         self._needs_transcript = needs_transcript
         self._running: dict[ResponseId, _Running] = {}
@@ -107,7 +130,7 @@ class Responses:
         waits = [
             running.give_up_at
             for running in self._running.values()
-            if not running.generating and running.ending is None
+            if running.phase == "waiting" and running.ending is None
         ]
         if (flush := self._playout.deadline) is not None:
             waits.append(flush)
@@ -125,7 +148,7 @@ class Responses:
                 message=f"Conversation already has an active response in progress: {self._default}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        plan = plan_response(params, config, self._conversation)
+        plan = plan_response(params, config, self._conversation, self._mcp)
         if isinstance(plan, ClientFault):
             return plan
         self._begin(plan, now)
@@ -143,7 +166,7 @@ class Responses:
         for cut in self._playout.overdue(now):
             self._finish_cut(cut)
         for running in tuple(self._running.values()):
-            if not running.generating and running.ending is None:
+            if running.phase == "waiting" and running.ending is None:
                 self._try_generation(running, now)
         if self._default is None and not voice and self._unanswered:
             self._try_answer(config, now)
@@ -160,7 +183,7 @@ class Responses:
         if not entries or not (wanted or any(entry.reading and entry.reading.text for entry in entries)):
             self._unanswered.clear()
             return
-        plan = plan_response(ResponseParams(), config, self._conversation)
+        plan = plan_response(ResponseParams(), config, self._conversation, self._mcp)
         if not isinstance(plan, ClientFault):
             running = self._begin(plan, now)
             running.give_up_at = now
@@ -171,10 +194,12 @@ class Responses:
         live = LiveResponse(
             response_id,
             plan.shape,
+            plan.toolbox,
             effects=self._effects,
             conversation=self._conversation,
             conversation_id=self._conversation_id,
             playback=self._playback,
+            mcp=self._mcp,
         )
         running = _Running(live, plan, give_up_at=Ms(now + TRANSCRIPT_WAIT_MS))
         self._running[response_id] = running
@@ -199,12 +224,14 @@ class Responses:
                     ),
                 )
             return
-        items, running.tally = visible(entries, now)
+        running.given, running.given_tally = visible(entries, now)
         if (broken := _unheard(entries)) is not None and broken.reading is not None:
             self._end(running, _failed(broken.reading.code, broken.reading.message))
             return
-        running.generating = True
-        self._effects.add(StartGeneration(running.plan.context(running.live.response_id, items)))
+        running.phase = "generating"
+        running.generations = 1
+        running.tally.add(running.given_tally)
+        self._effects.add(StartGeneration(running.plan.context(running.live.response_id, running.given)))
 
     def _waits(self, entries: Iterable[Entry]) -> bool:
         return self._needs_transcript and any(
@@ -216,20 +243,48 @@ class Responses:
     def take(self, response_id: ResponseId, chunk: Chunk, now: Ms) -> None:
         """Take the engine's next chunk. Chunks of a response that has ended are dropped."""
         running = self._running.get(response_id)
-        if running is None or not running.generating or running.ending is not None:
+        if running is None or running.phase == "waiting" or running.ending is not None:
             return
         match chunk:
             case Done():
-                if chunk.reason == "stop":
-                    self._end(running, Ending("completed"))
-                else:
-                    self._end(running, Ending("incomplete", StatusDetails(type="incomplete", reason=chunk.reason)))
+                self._generated(running, chunk)
             case Failed():
                 self._end(running, _failed(chunk.code, chunk.message))
             case TextDelta() | AudioDelta() | ToolCallDelta() | ToolCallDone() | EngineUsage():
                 running.live.take(chunk, now)
             case _:
                 assert_never(chunk)
+
+    def tool_returned(self, item_id: ItemId, result: str | McpError) -> None:
+        """Take what a tool gave that the server ran for a response."""
+        for running in tuple(self._running.values()):
+            if running.ending is None and running.live.returned(item_id, result):
+                if running.phase == "tools" and not running.live.running_tools:
+                    self._go_on_or_end(running)
+                return
+
+    def _generated(self, running: _Running, done: Done) -> None:
+        """Take the end of a generation, which need not be the end of its response."""
+        if done.reason != "stop":
+            self._end(running, Ending("incomplete", StatusDetails(type="incomplete", reason=done.reason)))
+        elif running.live.running_tools:
+            running.phase = "tools"
+        else:
+            self._go_on_or_end(running)
+
+    def _go_on_or_end(self, running: _Running) -> None:
+        if not running.live.goes_on or running.generations > MAX_GENERATIONS:
+            self._end(running, Ending("completed"))
+            return
+        running.phase = "generating"
+        running.generations += 1
+        told = running.live.go_on()
+        running.tally.add(running.given_tally)
+        running.tally.add(visible(map(Entry, told), Ms(0))[1])
+        context = running.plan.next_context(
+            running.live.response_id, (*running.given, *told), last=running.generations > MAX_GENERATIONS
+        )
+        self._effects.add(StartGeneration(context))
 
     def cancel(self, response_id: str | None) -> ClientFault | None:
         """Stop a response for the client: the named one, or the default one."""
@@ -271,7 +326,9 @@ class Responses:
     def playout_drained(self, response_id: ResponseId) -> None:
         """Take note that the last frame of a response went out."""
         running = self._running.get(response_id)
-        self._playout.drained(response_id, unfinished=running.live.spoken if running is not None else None)
+        self._playout.drained(
+            response_id, unfinished_samples=running.live.sent_samples if running is not None else None
+        )
 
     def playout_flushed(self, item_id: ItemId, samples: int) -> None:
         """Take a flush's result."""
@@ -296,7 +353,7 @@ class Responses:
                 self._end(running, running.ending)
 
     def _stop_engine(self, running: _Running) -> None:
-        if running.generating and running.ending is None:
+        if running.phase == "generating" and running.ending is None:
             self._effects.add(CancelGeneration(running.live.response_id))
 
     def _end(self, running: _Running, ending: Ending) -> None:
@@ -306,13 +363,13 @@ class Responses:
             self._default = None
         usage = response_usage(
             running.tally,
-            prompt_chars=running.plan.prompt_chars if running.generating else 0,
+            prompt_chars=running.plan.prompt_chars * running.generations,
             engine=live.engine_usage,
             output_chars=live.output_chars,
             output_ms=live.output_ms,
         )
         live.end(ending, usage)
-        self._playout.response_done(live.response_id, live.spoken)
+        self._playout.response_done(live.response_id, live.sent_samples)
 
 
 def _failed(code: str, message: str) -> Ending:
@@ -330,8 +387,14 @@ def _unheard(entries: tuple[Entry, ...]) -> Entry | None:
                     return None
                 if entry.reading.state == "failed" and broken is None:
                     broken = entry
-            case MessageItem(role="assistant") | FunctionCallItem() | FunctionCallOutputItem():
+            case (
+                MessageItem(role="assistant")
+                | FunctionCallItem()
+                | FunctionCallOutputItem()
+                | McpCallItem()
+                | McpApprovalResponseItem()
+            ):
                 return broken
-            case MessageItem():
+            case _:
                 continue
     return broken

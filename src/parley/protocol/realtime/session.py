@@ -23,6 +23,7 @@ Who owns what
     transcripts        what was recognised, and transcription events
     conversation       the chain of items
     editing            what clients do to it by hand
+    mcp                MCP servers: their listings, approvals and approved calls
     responses          which responses there are, when each begins, why it ends
     response           one response's events
     playback, playout  what the user has heard; the round trip that stops speech
@@ -87,6 +88,7 @@ from parley.protocol.realtime.inputs import (
     TranscriptPartial,
     TurnScored,
 )
+from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.outputs import Close, Output
 from parley.protocol.realtime.playback import Pacing, Playback
 from parley.protocol.realtime.responses import Responses
@@ -157,11 +159,13 @@ class RealtimeSession:
             config=config,
             needs_transcript=needs_transcript,
         )
+        self._mcp = McpServers(self._effects, self._conversation)
         self._responses = Responses(
             effects=self._effects,
             conversation=self._conversation,
             conversation_id=self._conversation_id,
             playback=self._playback,
+            mcp=self._mcp,
             needs_transcript=needs_transcript,
         )
         self._editing = Editing(
@@ -169,6 +173,7 @@ class RealtimeSession:
             self._conversation,
             self._transcripts,
             self._playback,
+            self._mcp,
             needs_transcript=needs_transcript,
         )
 
@@ -223,7 +228,7 @@ class RealtimeSession:
             case SessionExpired():
                 self._end_early(input)
             case McpToolsListed() | McpListingFailed() | ToolReturned() | ToolFailed():
-                pass
+                self._tool_news(input)
             case Disconnected() | Tick():
                 pass
             case _:
@@ -253,6 +258,19 @@ class RealtimeSession:
                 self._responses.playout_drained(input.response_id)
             case PlayoutFlushed():
                 self._responses.playout_flushed(input.item_id, input.samples)
+            case _:
+                assert_never(input)
+
+    def _tool_news(self, input: McpToolsListed | McpListingFailed | ToolReturned | ToolFailed) -> None:
+        """Take what the tools say that the server runs."""
+        match input:
+            case McpToolsListed():
+                self._mcp.listed(input.item_id, input.tools)
+            case McpListingFailed():
+                self._mcp.not_listed(input.item_id, input.error)
+            case ToolReturned(output=result) | ToolFailed(error=result):
+                self._mcp.returned(input.item_id, result)
+                self._responses.tool_returned(input.item_id, result)
             case _:
                 assert_never(input)
 
@@ -326,9 +344,13 @@ class RealtimeSession:
             )
         # DEVIATION: the vendor refuses a new voice once audio was produced, and the whole update with it. Here it
         # applies from the next response.
+        tools = event.session.tools
+        if isinstance(tools, tuple) and (fault := self._mcp.fault(tools, "session.tools")) is not None:
+            return fault
         self._config = merged(self._config, event.session)
         self._hearing.configure(self._config)
         self._effects.send(SessionUpdated(event_id=self._effects.event_id(), session=self._resource()))
+        self._mcp.ask(self._config.tools)
         return None
 
     def _commit(self, now: Ms) -> ClientFault | None:
@@ -346,6 +368,11 @@ class RealtimeSession:
                 "response.create.",
                 param="type",
             )
+        tools = event.response.tools
+        if isinstance(tools, tuple):
+            if (fault := self._mcp.fault(tools, "response.tools")) is not None:
+                return fault
+            self._mcp.ask(tools)
         return self._responses.create(event.response, self._config, now)
 
     # --- what is heard -------------------------------------------------------------------------------------------
@@ -392,6 +419,7 @@ class RealtimeSession:
             self._effects.send(
                 ConversationCreated(event_id=self._effects.event_id(), conversation=resource), connection
             )
+            self._mcp.ask(self._config.tools)
 
     def _resource(self) -> SessionObject:
         return session_object(self._config, session_id=self._session_id, expires_at=self._expires_unix)
