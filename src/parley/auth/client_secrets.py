@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from parley.auth.scope import UNBOUNDED, Scope
+from parley.protocol.realtime.dialects import Dialect
 
 __all__ = [
     "DEFAULT_LIFETIME_S",
@@ -43,6 +44,8 @@ class ClientSecret:
     """Opaque name of what is counted for this secret."""
     minted_by: str = ""
     """Account of the key that minted it."""
+    dialect: Dialect = Dialect.GA
+    """How its sessions are spelled: a secret of a beta end point belongs to a beta client."""
 
 
 class TooManySecrets(Exception):  # noqa: N818 - a refusal, phrased as one
@@ -53,7 +56,13 @@ class SecretStore(Protocol):
     """Where secrets live. Asynchronous, so that several nodes may share one."""
 
     async def mint(
-        self, *, lifetime_s: int, session: bytes | None, scope: Scope = UNBOUNDED, minted_by: str = ""
+        self,
+        *,
+        lifetime_s: int,
+        session: bytes | None,
+        scope: Scope = UNBOUNDED,
+        minted_by: str = "",
+        dialect: Dialect = Dialect.GA,
     ) -> tuple[str, ClientSecret]:
         """Make a secret; give its value, which is never seen again, and its record. Raises `TooManySecrets`."""
 
@@ -72,7 +81,13 @@ class MemorySecretStore:
         self._secrets: dict[bytes, ClientSecret] = {}
 
     async def mint(
-        self, *, lifetime_s: int, session: bytes | None, scope: Scope = UNBOUNDED, minted_by: str = ""
+        self,
+        *,
+        lifetime_s: int,
+        session: bytes | None,
+        scope: Scope = UNBOUNDED,
+        minted_by: str = "",
+        dialect: Dialect = Dialect.GA,
     ) -> tuple[str, ClientSecret]:
         """See `SecretStore.mint`."""
         now = self._unix_seconds()
@@ -82,7 +97,7 @@ class MemorySecretStore:
                 raise TooManySecrets
         value = SECRET_PREFIX + self._token()
         key = _digest(value)
-        secret = ClientSecret(int(now) + lifetime_s, session, scope, f"secret:{key.hex()}", minted_by)
+        secret = ClientSecret(int(now) + lifetime_s, session, scope, f"secret:{key.hex()}", minted_by, dialect)
         self._secrets[key] = secret
         return value, secret
 

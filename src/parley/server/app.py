@@ -34,6 +34,7 @@ from parley.runtime.limits import Limits
 from parley.runtime.supervisor import Supervisor
 from parley.server import (
     routes_audio,
+    routes_beta,
     routes_chat,
     routes_docs,
     routes_health,
@@ -59,6 +60,7 @@ MAX_BODY_BYTES = 8 << 20
 
 _ROUTES = (
     *routes_health.ROUTES,
+    *routes_beta.ROUTES,
     *routes_realtime.ROUTES,
     *routes_models.ROUTES,
     *routes_audio.ROUTES,

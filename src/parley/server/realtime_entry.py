@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from parley.auth.client_secrets import SecretStore
 from parley.auth.keys import ApiKeys
-from parley.auth.permissions import Refusal, SitePolicy, identify
+from parley.auth.permissions import Principal, Refusal, SitePolicy, identify
 from parley.protocol.realtime.dialects import Dialect
 from parley.runtime.supervisor import SessionEnded
 from parley.server.problems import Problem
@@ -20,7 +20,7 @@ from parley.server.session_door import Asked, SessionDoor, close_code
 from parley.transports.handshake import Handshake
 from parley.transports.websocket import Link, Refused
 
-__all__ = ["BAD_CREDENTIAL", "LATER", "NEVER", "WRONG_SITE", "RealtimeEntry"]
+__all__ = ["BAD_CREDENTIAL", "LATER", "NEVER", "WRONG_SITE", "RealtimeEntry", "dialect_of"]
 
 BAD_CREDENTIAL = 3000
 WRONG_SITE = 1008
@@ -59,7 +59,9 @@ class RealtimeEntry:
         asked = Asked(model=handshake.model, intent=handshake.query.get("intent"), origin=handshake.origin)
         try:
             opened = await self.door.open(who, asked)
-            return opened.handle.attach(dialect=_dialect(handshake), permit=opened.permit)
+            return opened.handle.attach(
+                dialect=dialect_of(who, asks_for_beta=handshake.asks_for_beta), permit=opened.permit
+            )
         except Problem as problem:
             code = problem.code or "invalid_request"
             return Refused(code, problem.message, close_code(problem), problem.type, problem.param)
@@ -67,6 +69,7 @@ class RealtimeEntry:
             return Refused("server_starting", "The server is shutting down.", LATER, "server_error")
 
 
-def _dialect(handshake: Handshake) -> Dialect:
-    """Choose the spelling of events. Beta clients get GA events; their requests are translated either way."""
-    return Dialect.GA
+def dialect_of(who: Principal, *, asks_for_beta: bool) -> Dialect:
+    """Choose the spelling of a connection's events (Realtime API, "Choosing the dialect")."""
+    minted_for_beta = who.secret is not None and who.secret.dialect is Dialect.BETA
+    return Dialect.BETA if asks_for_beta or minted_for_beta else Dialect.GA

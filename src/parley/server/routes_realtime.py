@@ -5,7 +5,7 @@ Source: Realtime API, "Create client secret". Neighbours: `session_start`, `parl
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from litestar import HttpMethod, Request, post, route
@@ -15,12 +15,15 @@ from msgspec import UNSET, UnsetType
 from parley.auth.client_secrets import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S, TooManySecrets
 from parley.auth.permissions import Permission
 from parley.auth.scope import UNBOUNDED, Scope, read_scope
+from parley.protocol.realtime.dialects import Dialect
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionObject, session_object
 from parley.server.parts import PERMISSION, Parts
 from parley.server.problems import Problem, validation_problem
 
-__all__ = ["ROUTES", "SecretValue", "mint"]
+__all__ = ["ROUTES", "ExpiresAfter", "SecretValue", "lifetime_seconds", "mint", "read_body"]
+
+_Shape = TypeVar("_Shape")
 
 
 class ExpiresAfter(msgspec.Struct, frozen=True):
@@ -83,15 +86,8 @@ async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDepe
     optional. `parley` bounds what the bearer may do: `lock`, `hide`, `client_events`, `origins`,
     `max_session_seconds`, `max_tokens`, `max_sessions`.
     """
-    asked = await _asked(request)
-    seconds = (asked.expires_after or ExpiresAfter()).seconds
-    if not MIN_LIFETIME_S <= seconds <= MAX_LIFETIME_S:
-        raise Problem(
-            400,
-            f"'expires_after.seconds' is {MIN_LIFETIME_S} to {MAX_LIFETIME_S}, not {seconds}.",
-            code="invalid_value",
-            param="expires_after.seconds",
-        )
+    asked = await read_body(request, SecretRequest)
+    seconds = lifetime_seconds(asked.expires_after, "expires_after.seconds")
     config = parts.defaults.start(asked.session)
     if isinstance(config, ClientFault):
         raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
@@ -120,12 +116,22 @@ def _echo(scope: Scope) -> ScopeEcho:
     )
 
 
-async def _asked(request: Request[Any, Any, Any]) -> SecretRequest:
+def lifetime_seconds(expires_after: ExpiresAfter | None, param: str) -> int:
+    """Give how long a secret is to live. Raises `Problem` for what is out of range, at `param`."""
+    seconds = (expires_after or ExpiresAfter()).seconds
+    if not MIN_LIFETIME_S <= seconds <= MAX_LIFETIME_S:
+        words = f"'{param}' is {MIN_LIFETIME_S} to {MAX_LIFETIME_S}, not {seconds}."
+        raise Problem(400, words, code="invalid_value", param=param)
+    return seconds
+
+
+async def read_body(request: Request[Any, Any, Any], shape: type[_Shape]) -> _Shape:
+    """Read a JSON body whose members are all optional; no body is an empty one. Raises `Problem`."""
     body = await request.body()
     if not body.strip():
-        return SecretRequest()
+        return shape()
     try:
-        return msgspec.json.decode(body, type=SecretRequest)
+        return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise validation_problem(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -138,6 +144,7 @@ async def mint(
     lifetime_s: int,
     scope: Scope = UNBOUNDED,
     minted_by: str = "",
+    dialect: Dialect = Dialect.GA,
 ) -> SecretValue:
     """Make a secret that carries `session`, which must have been checked. Raises `Problem` when the store is full."""
     try:
@@ -146,6 +153,7 @@ async def mint(
             session=msgspec.json.encode(session) if session else None,
             scope=scope,
             minted_by=minted_by,
+            dialect=dialect,
         )
     except TooManySecrets:
         words = "Too many client secrets are waiting to expire. Try again later, or mint with a shorter lifetime."
@@ -161,8 +169,6 @@ _EVERY_METHOD = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE]
 @route(
     [
         "/v1/realtime",
-        "/v1/realtime/sessions",
-        "/v1/realtime/transcription_sessions",
         "/v1/realtime/calls",
         "/v1/realtime/calls/{call_id:str}/{verb:str}",
         "/v1/realtime/translations",

@@ -21,6 +21,7 @@ from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.response import ResponseShape
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.protocol.realtime.toolbox import Toolbox, settle_tools
+from parley.protocol.realtime.tools import ToolChoice
 
 __all__ = ["Plan", "plan_response"]
 
@@ -73,7 +74,7 @@ def plan_response(
 ) -> Plan | ClientFault:
     """Settle what `params` asks for under `config`; a fault if its input names what is not there."""
     tools = _or(params.tools, config.tools)
-    choice = _or(params.tool_choice, config.tool_choice)
+    choice: ToolChoice = _or(params.tool_choice, config.tool_choice)
     entries: tuple[Entry, ...] | ClientFault
     if isinstance(params.input, UnsetType):
         entries = conversation.entries()
