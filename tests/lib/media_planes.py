@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Protocol, TypeVar
 
+from native_far_ends import NativeHarness
+
 from parley.media.commands import AddPeer
 from parley.media.events import AudioHeard, Event
 from parley.media.loopback import LoopbackPlane
@@ -50,13 +52,37 @@ def peer_spec(peer: str, *, channels: bool = True) -> PeerSpec:
     return PeerSpec(
         PeerId(peer),
         0,
-        IceCredentials("aaaa", "p" * 22),
-        IceCredentials("bbbb", "q" * 22),
+        IceCredentials(f"{peer}aaaa", "p" * 22),
+        IceCredentials(f"{peer}bbbb", "q" * 22),
         Fingerprint("sha-256", ":".join(["AB"] * 32)),
         "active",
         (slot,),
         sctp=SctpSpec("1") if channels else None,
     )
+
+
+class FarEnd(Protocol):
+    """The other end of a peer, as a test plays it."""
+
+    reading: bool
+
+    @property
+    def channels(self) -> dict[int, str]: ...
+
+    @property
+    def messages(self) -> list[tuple[int, str | bytes]]: ...
+
+    def speak(self, mid: str, pcm: bytes) -> None: ...
+
+    def recording(self, mid: str, until_ms: int) -> bytes: ...
+
+    def open_channel(self, channel: int, label: str) -> None: ...
+
+    def close_channel(self, channel: int) -> None: ...
+
+    def send(self, channel: int, data: str | bytes) -> None: ...
+
+    def hang_up(self) -> None: ...
 
 
 class PlaneHarness(Protocol):
@@ -74,8 +100,17 @@ class PlaneHarness(Protocol):
     def run_undrained(self, ms: int) -> None:
         """Let time pass while nobody drains."""
 
-    def remote(self, peer: str) -> LoopbackRemote:
+    def remote(self, peer: str) -> FarEnd:
         """The far end of a peer."""
+
+    def tap(self, publication: PublicationId) -> None:
+        """Record what a speaker says."""
+
+    def spoken(self) -> list[tuple[int, bytes]]:
+        """When frames of the tapped speaker with sound left, and what they were."""
+
+    def alike(self, got: bytes, sent: bytes) -> bool:
+        """Whether one is the other, as far as this plane keeps sound."""
 
 
 class LoopbackHarness:
@@ -101,8 +136,17 @@ class LoopbackHarness:
     def remote(self, peer: str) -> LoopbackRemote:
         return self.plane.remote(PeerId(peer))
 
+    def tap(self, publication: PublicationId) -> None:
+        """Every far end hears what is sent, to the sample: the first peer's will do."""
 
-HARNESSES: dict[str, Callable[[], PlaneHarness]] = {"loopback": LoopbackHarness}
+    def spoken(self) -> list[tuple[int, bytes]]:
+        return [(frame.at_ms, frame.pcm) for frame in self.remote("ann").heard.get("0", ())]
+
+    def alike(self, got: bytes, sent: bytes) -> bool:
+        return got.strip(b"\0") == sent.strip(b"\0")
+
+
+HARNESSES: dict[str, Callable[[], PlaneHarness]] = {"loopback": LoopbackHarness, "native": NativeHarness}
 
 
 def connected(harness: PlaneHarness, *peers: str) -> None:

@@ -3,7 +3,7 @@
 //! Time moves only in [`VirtualNetwork::advance`]. The wire carries UDP between the addresses of its cores, late, lost,
 //! doubled and out of order as its [`Conditions`] and a seed say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -49,6 +49,7 @@ struct Network {
     start: Instant,
     now: Instant,
     conditions: Conditions,
+    unreachable: HashSet<IpAddr>,
     nodes: Vec<Option<Node>>,
     wire: BTreeMap<(Instant, u64), Flight>,
     flights: u64,
@@ -73,6 +74,7 @@ impl VirtualNetwork {
             start: now,
             now,
             conditions: Conditions::default(),
+            unreachable: HashSet::new(),
             nodes: Vec::new(),
             wire: BTreeMap::new(),
             flights: 0,
@@ -83,6 +85,16 @@ impl VirtualNetwork {
     /// Change what happens to datagrams from now on.
     pub fn set_conditions(&self, conditions: Conditions) {
         lock(&self.0).conditions = conditions;
+    }
+
+    /// Cut a host off, or join it again. What is under way arrives.
+    pub fn set_reachable(&self, host: IpAddr, reachable: bool) {
+        let mut network = lock(&self.0);
+        if reachable {
+            network.unreachable.remove(&host);
+        } else {
+            network.unreachable.insert(host);
+        }
     }
 
     /// Open a core at an address that no other has.
@@ -159,6 +171,10 @@ impl Network {
 
     fn put(&mut self, transmit: Transmit) {
         let Conditions { latency, jitter, loss, duplication } = self.conditions;
+        let cut = |addr: SocketAddr| self.unreachable.contains(&addr.ip());
+        if cut(transmit.source) || cut(transmit.destination) {
+            return;
+        }
         let copies = if self.chance(loss) { 0 } else { 1 + u64::from(self.chance(duplication)) };
         for _ in 0..copies {
             let late = jitter.mul_f64(self.roll());

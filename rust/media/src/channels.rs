@@ -10,6 +10,9 @@ use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 
 use crate::peer::PeerEvent;
 
+/// Bytes that leave between two reports while more wait.
+const REPORT_BYTES: u64 = 64 * 1024;
+
 /// A message: text or bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -173,7 +176,7 @@ impl Channels {
             }
             if channel.written > channel.drained {
                 let left = channel.written.saturating_sub(link.buffered_amount() as u64);
-                if left > channel.drained {
+                if left == channel.written || left >= channel.drained + REPORT_BYTES {
                     events.push(PeerEvent::Drained(*number, left - channel.drained));
                     channel.drained = left;
                 }

@@ -246,6 +246,13 @@ impl VirtualNetwork {
         });
     }
 
+    /// Cut a host off, or join it again.
+    #[pyo3(signature = (host, reachable, /))]
+    fn set_reachable(&self, host: &str, reachable: bool) -> PyResult<()> {
+        self.0.set_reachable(address(host, "the address")?, reachable);
+        Ok(())
+    }
+
     /// Milliseconds since the network was made.
     #[getter]
     fn now_ms(&self) -> u64 {

@@ -42,6 +42,10 @@ class VirtualNet:
         """From now on each datagram is `latency_ms` under way and up to `jitter_ms` more, lost or doubled by chance."""
         self._network.set_conditions(latency_ms=latency_ms, jitter_ms=jitter_ms, loss=loss, duplication=duplication)
 
+    def set_reachable(self, host: str, reachable: bool) -> None:
+        """Cut a host off, or join it again: nothing comes from or to it meanwhile."""
+        self._network.set_reachable(host, reachable)
+
     def advance(self, ms: int) -> None:
         """Let `ms` pass, in steps of 10; watchers are called in between, where events wait."""
         for step in range(0, max(ms, 1), 10):

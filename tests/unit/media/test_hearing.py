@@ -7,7 +7,7 @@ import struct
 from functools import cache
 
 import pytest
-from media_planes import PlaneHarness, connected, control, of, samples_of, tone
+from media_planes import PlaneHarness, connected, control, of, tone
 
 from parley.audio import AudioBlock
 from parley.media.commands import (
@@ -71,9 +71,11 @@ def test_a_lane_runs_on_time_whatever_is_sent(harness: PlaneHarness) -> None:
         sample = block.end_sample
     assert sample == pytest.approx(24_000, abs=480)
     pcm = b"".join(block.pcm for block in heard)
-    assert pcm.startswith(tone(4_800))
-    assert not any(pcm[9_600:])
-    assert [event.at_ms for event in of(AudioHeard, events)] == [20 * k for k in range(1, len(heard) + 1)]
+    assert harness.alike(pcm, tone(4_800))
+    assert harness.alike(pcm[: 2 * 7_200], tone(4_800)), "within 100 ms"
+    times = [event.at_ms for event in of(AudioHeard, events)]
+    assert times == [times[0] + 20 * k for k in range(len(heard))]
+    assert harness.now_ms - times[-1] < 20
 
 
 def test_every_window_gets_a_probability(harness: PlaneHarness) -> None:
@@ -141,7 +143,7 @@ def test_a_closed_listener_and_a_gone_peer_are_silent(harness: PlaneHarness) -> 
     harness.plane.submit(OpenListener(EAR, PublicationId("ann/mic"), "ann"))
     assert blocks(harness.run(200))
     harness.remote("ann").hang_up()
-    events = harness.run(200)
+    events = harness.run(400)
     assert control(events) == [PeerClosed(PeerId("ann"), "remote")]
     assert not blocks(harness.run(200))
 
@@ -153,12 +155,10 @@ def test_people_hear_each_other_and_not_themselves(harness: PlaneHarness) -> Non
     harness.run(0)
     harness.remote("ann").speak("0", tone(2_400))
     harness.run(200)
-    assert [s for s in samples_of(harness.remote("bob").recording("0", harness.now_ms)) if s] == list(
-        samples_of(tone(2_400))
-    )
+    assert harness.alike(harness.remote("bob").recording("0", harness.now_ms), tone(2_400))
     assert not any(harness.remote("ann").recording("0", harness.now_ms))
     harness.plane.submit(Unsubscribe(PeerId("bob"), "0"))
-    harness.run(0)
+    harness.run(200)
     before = harness.remote("bob").recording("0", harness.now_ms)
     harness.remote("ann").speak("0", tone(2_400))
     harness.run(200)
