@@ -1,0 +1,101 @@
+"""One app of the Calls API: its secret, its sessions, and who publishes what in it.
+
+Apps share nothing: a session of one is unknown to another. What lives here: the books and the state around a session
+that is not signalling. What does not: when anything happens (`service`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections import Counter
+from dataclasses import dataclass, field
+
+from parley.calls.session import CallsSession
+from parley.calls.transceiver import Publication, SessionId, Source
+from parley.media.peer_spec import PeerId
+
+__all__ = ["CallsApp", "Member"]
+
+
+@dataclass(slots=True)
+class Member:
+    """A session as the service runs it. Times are milliseconds of the service's clock."""
+
+    session: CallsSession
+    created_at: int
+    used_at: int
+    """The last request."""
+    allowance: float
+    """How many more requests are heard now."""
+    owner: str | None = None
+    """The token that made it."""
+    correlation_id: str = ""
+    connected: bool = False
+    was_connected: bool = False
+    offered_at: int = 0
+    lonely_since: int | None = None
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One mutation at a time, in order of arrival."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while no offer of ours waits for its answer."""
+    peer: PeerId | None = None
+    """The peer that was announced to the plane."""
+    published: frozenset[str] = frozenset()
+    """The names that others were told of."""
+    gone: bool = False
+
+
+class CallsApp:
+    """See the module."""
+
+    def __init__(self, app_id: str, secret: str) -> None:
+        self.app_id = app_id
+        self._digest = _digest(secret)
+        self.members: dict[SessionId, Member] = {}
+        self._awaited: dict[Source, list[asyncio.Event]] = {}
+
+    def accept(self, secret: str) -> bool:
+        """Say whether this is the app's secret, in time that does not depend on the answer."""
+        return hmac.compare_digest(self._digest, _digest(secret))
+
+    def find(self, source: Source) -> Publication | None:
+        """Give a track that can be pulled."""
+        member = self.members.get(source.session_id)
+        return member.session.publication(source.track_name) if member else None
+
+    def subscribers(self) -> Counter[Source]:
+        """Count who pulls what."""
+        return Counter(source for member in self.members.values() for _, source in member.session.pulls())
+
+    def pullers(self, source: Source) -> list[tuple[Member, str]]:
+        """Find who pulls a track, and on which mid."""
+        return [
+            (member, mid)
+            for member in self.members.values()
+            for mid, pulled in member.session.pulls()
+            if pulled == source
+        ]
+
+    async def wait_for(self, source: Source) -> None:
+        """Return when there is such a track. The caller sets the time."""
+        while self.find(source) is None:
+            came = asyncio.Event()
+            waiting = self._awaited.setdefault(source, [])
+            waiting.append(came)
+            try:
+                await came.wait()
+            finally:
+                waiting.remove(came)
+                if not waiting:
+                    self._awaited.pop(source, None)
+
+    def announce(self, source: Source) -> None:
+        """Wake those who wait for a track."""
+        for waiting in self._awaited.get(source, ()):
+            waiting.set()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
