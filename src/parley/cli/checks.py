@@ -6,35 +6,23 @@ import importlib.util
 import platform
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import parley
 from parley.auth.permissions import is_loopback
+from parley.cli.finding import Finding
+from parley.cli.media_checks import media_checks
 from parley.cli.start import engine_settings, needed_models
 from parley.engines.base import EngineError
 from parley.engines.catalog import StageSettings, build_engine
 from parley.engines.local.store import ModelStore
 from parley.engines.probe import find_offers
-from parley.server.own_addresses import route_address
 from parley.server.serving import bind
 from parley.server.settings import ConfigError, Settings
 
-__all__ = ["Finding", "all_checks"]
+__all__ = ["all_checks"]
 
-Verdict = Literal["ok", "note", "bad"]
 _SHORT_KEY = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `fix` is a sentence or a command, empty where there is nothing to do."""
-
-    subject: str
-    verdict: Verdict
-    words: str
-    fix: str = ""
 
 
 async def all_checks(settings: Settings, models: Path) -> list[Finding]:
@@ -43,7 +31,7 @@ async def all_checks(settings: Settings, models: Path) -> list[Finding]:
     for check in (_engines, _offers):
         run: Callable[[Settings, Path], Awaitable[list[Finding]]] = check
         findings += await run(settings, models)
-    return [*findings, *_addresses(settings), *_capture(settings), *_microphone()]
+    return [*findings, *await media_checks(settings), *_capture(settings), *_microphone()]
 
 
 def _build() -> Iterator[Finding]:
@@ -130,19 +118,6 @@ async def _offers(settings: Settings, models: Path) -> list[Finding]:
         Finding("found", "note", f"{offer.software} answers on this machine.", f"parley serve {offer.flags}")
         for offer in offers
     ]
-
-
-def _addresses(settings: Settings) -> Iterator[Finding]:
-    if settings.announce:
-        yield Finding("addresses", "ok", f"{settings.announce} is announced to WebRTC peers.")
-        return
-    address = route_address()
-    if address is None:
-        yield Finding(
-            "addresses", "note", "This machine has no network route.", "Only this machine can reach the server."
-        )
-    else:
-        yield Finding("addresses", "ok", f"This machine is {address} on its network.")
 
 
 def _capture(settings: Settings) -> Iterator[Finding]:
