@@ -6,6 +6,8 @@ Labels are closed sets of short words: no id, no name a client chose. Neighbours
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from parley.protocol.realtime.server_events import ResponseTimeline
@@ -46,6 +48,10 @@ class ServerMetrics:
         self._slow_readers = Counter(
             "parley_slow_readers", "Connections closed because their client did not read.", registry=registry
         )
+        self._calls = Gauge("parley_calls", "Live WebRTC calls.", registry=registry)
+        self._calls_ended = Counter(
+            "parley_calls_ended", "WebRTC calls ended, by reason.", ["reason"], registry=registry
+        )
         self._requests = Counter(
             "parley_http_requests", "HTTP requests, by method and status.", ["method", "status"], registry=registry
         )
@@ -78,6 +84,20 @@ class ServerMetrics:
             after_ms = getattr(timeline, f"{station}_ms")
             if isinstance(after_ms, int):
                 self._latency.labels(station).observe(after_ms / 1_000)
+
+    def call_opened(self) -> None:
+        """Count a WebRTC call that was answered."""
+        self._calls.inc()
+
+    def call_ended(self, reason: str) -> None:
+        """Count a WebRTC call that ended."""
+        self._calls.dec()
+        self._calls_ended.labels(reason).inc()
+
+    def watch_media(self, dropped_blocks: Callable[[], int]) -> None:
+        """Read at every scrape how many blocks of heard sound nobody fetched in time."""
+        name, words = "parley_audio_blocks_dropped", "Blocks of heard sound that were lost before a session had them."
+        Gauge(name, words, registry=self._registry).set_function(dropped_blocks)
 
     def slow_reader(self) -> None:
         """Count a connection closed because its client did not read."""

@@ -26,6 +26,8 @@ from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import SitePolicy
 from parley.engines.base import EngineSet
+from parley.media.plane import MediaPlane
+from parley.media.switchboard import Switchboard
 from parley.observe.metrics import ServerMetrics
 from parley.protocol.realtime.ids import IdKind, IdSource
 from parley.protocol.realtime.session_config import SessionConfig
@@ -41,12 +43,14 @@ from parley.server import (
     routes_models,
     routes_pages,
     routes_realtime,
+    routes_realtime_calls,
 )
 from parley.server.engine_room import EngineRoom
 from parley.server.gate import App, Gate
 from parley.server.page_files import PageFiles
 from parley.server.parts import Parts, parts_guard
 from parley.server.problems import exception_handlers
+from parley.server.realtime_calls import RealtimeCalls
 from parley.server.realtime_entry import RealtimeEntry
 from parley.server.session_door import SessionDoor
 from parley.server.session_start import SessionDefaults
@@ -62,6 +66,7 @@ _ROUTES = (
     *routes_health.ROUTES,
     *routes_beta.ROUTES,
     *routes_realtime.ROUTES,
+    *routes_realtime_calls.ROUTES,
     *routes_models.ROUTES,
     *routes_audio.ROUTES,
     *routes_chat.ROUTES,
@@ -72,10 +77,13 @@ _ROUTES = (
 
 @dataclass(frozen=True, slots=True)
 class ParleyApp:
-    """The server without a socket: `asgi` answers requests, `room.run()` gives it engines and sessions."""
+    """The server without a socket: `asgi` answers requests, `room.run()` gives it engines and sessions, `calls.run()`
+    WebRTC.
+    """
 
     asgi: App
     room: EngineRoom
+    calls: RealtimeCalls
     parts: Parts
 
 
@@ -87,9 +95,10 @@ def create_app(
     unix_seconds: Callable[[], float] = time.time,
     assets: Path | None = None,
     on_change: Callable[[], None] = lambda: None,
+    plane: MediaPlane | None = None,
 ) -> ParleyApp:
     """Put the server together. `build` makes the engines, on a thread; nothing is loaded before `room.run()`.
-    `on_change` is called whenever the engine room's state changes.
+    `on_change` is called whenever the engine room's state changes. Without a `plane` there is no WebRTC.
     """
     ids = random_ids()
     metrics = ServerMetrics(parley.__version__)
@@ -104,6 +113,11 @@ def create_app(
     policy = SitePolicy(cors_origins=settings.cors_origins, open_to_all=bool(keys))
     room = EngineRoom(build=build, supervise=supervise, metrics=metrics, on_change=on_change)
     defaults = SessionDefaults(_default_session(settings))
+    door = SessionDoor(defaults, room, Ledger(unix_seconds=unix_seconds), bounds.max_session_ms // 1000)
+    media = Switchboard(plane) if plane is not None else None
+    if media is not None:
+        metrics.watch_media(lambda: media.counters.audio_blocks_dropped)
+    calls = RealtimeCalls(door=door, board=media, random_bytes=secrets.token_bytes, metrics=metrics)
     parts = Parts(
         version=parley.__version__,
         keys=keys,
@@ -112,13 +126,15 @@ def create_app(
         sign_in=SignInLimit(monotonic_seconds=time.monotonic),
         invitations=Invitations(monotonic_seconds=time.monotonic, token=_token),
         room=room,
+        media=media,
+        calls=calls,
         metrics=metrics,
         defaults=defaults,
-        door=SessionDoor(defaults, room, Ledger(unix_seconds=unix_seconds), bounds.max_session_ms // 1000),
+        door=door,
         ids=ids,
         unix_seconds=unix_seconds,
     )
-    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door)
+    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls)
     gate = Gate(
         http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets")),
         realtime=RealtimeWebSocket(open=entry.open, event_id=lambda: ids("event")),
@@ -128,7 +144,7 @@ def create_app(
         metrics=metrics,
         request_id=lambda: f"req_{secrets.token_hex(12)}",
     )
-    return ParleyApp(asgi=gate, room=parts.room, parts=parts)
+    return ParleyApp(asgi=gate, room=parts.room, calls=calls, parts=parts)
 
 
 def _framework(parts: Parts, files: PageFiles) -> Any:

@@ -19,10 +19,12 @@ from parley.auth.keys import ApiKeys
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import Permission
 from parley.engines.base import EngineSet
+from parley.media.switchboard import Switchboard
 from parley.observe.metrics import ServerMetrics
 from parley.protocol.realtime.ids import IdSource
 from parley.server.engine_room import EngineRoom, NotReady
 from parley.server.problems import Problem
+from parley.server.realtime_calls import RealtimeCalls
 from parley.server.session_door import SessionDoor
 from parley.server.session_start import SessionDefaults
 
@@ -43,6 +45,9 @@ class Parts:
     sign_in: SignInLimit
     invitations: Invitations
     room: EngineRoom
+    media: Switchboard | None
+    """The media plane; None where the media port is not open."""
+    calls: RealtimeCalls
     metrics: ServerMetrics
     defaults: SessionDefaults
     door: SessionDoor

@@ -16,6 +16,7 @@ from parley.auth.permissions import Principal, Refusal, SitePolicy, identify
 from parley.protocol.realtime.dialects import Dialect
 from parley.runtime.supervisor import SessionEnded
 from parley.server.problems import Problem
+from parley.server.realtime_calls import RealtimeCalls
 from parley.server.session_door import Asked, SessionDoor, close_code
 from parley.transports.handshake import Handshake
 from parley.transports.websocket import Link, Refused
@@ -38,6 +39,7 @@ class RealtimeEntry:
     keys: ApiKeys
     secrets: SecretStore
     door: SessionDoor
+    calls: RealtimeCalls
 
     async def open(self, handshake: Handshake) -> Link | Refused:
         """Judge the handshake and attach it to a session."""
@@ -55,7 +57,7 @@ class RealtimeEntry:
             return Refused(who.code, who.message, BAD_CREDENTIAL, who.type)
         call_id = handshake.query.get("call_id")
         if call_id:
-            return Refused("call_id_not_found", "There is no call of that id on this server.", NEVER, param="call_id")
+            return self._sideband(who, call_id, handshake)
         asked = Asked(model=handshake.model, intent=handshake.query.get("intent"), origin=handshake.origin)
         try:
             opened = await self.door.open(who, asked)
@@ -63,10 +65,20 @@ class RealtimeEntry:
                 dialect=dialect_of(who, asks_for_beta=handshake.asks_for_beta), permit=opened.permit
             )
         except Problem as problem:
-            code = problem.code or "invalid_request"
-            return Refused(code, problem.message, close_code(problem), problem.type, problem.param)
+            return _refused(problem)
         except SessionEnded:
             return Refused("server_starting", "The server is shutting down.", LATER, "server_error")
+
+    def _sideband(self, who: Principal, call_id: str, handshake: Handshake) -> Link | Refused:
+        try:
+            return self.calls.attach(who, call_id, _dialect(handshake))
+        except Problem as problem:
+            return _refused(problem)
+
+
+def _refused(problem: Problem) -> Refused:
+    code = problem.code or "invalid_request"
+    return Refused(code, problem.message, close_code(problem), problem.type, problem.param)
 
 
 def dialect_of(who: Principal, *, asks_for_beta: bool) -> Dialect:

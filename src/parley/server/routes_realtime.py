@@ -168,9 +168,6 @@ _EVERY_METHOD = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE]
 
 @route(
     [
-        "/v1/realtime",
-        "/v1/realtime/calls",
-        "/v1/realtime/calls/{call_id:str}/{verb:str}",
         "/v1/realtime/translations",
         "/v1/realtime/translations/{rest:path}",
         "/v1/live",
@@ -182,14 +179,18 @@ _EVERY_METHOD = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE]
 )
 async def not_served(request: Request[Any, Any, Any]) -> None:
     """Say that a known part of the vendor's surface is not served, and what is."""
-    if request.url.path.rstrip("/") == "/v1/realtime" and request.method == "GET":
-        words = "/v1/realtime is a WebSocket. Connect with an upgrade request."
-        raise Problem(426, words, code="upgrade_required", headers={"upgrade": "websocket"})
     words = (
         "This server does not serve this part of the API. It serves realtime sessions by WebSocket at /v1/realtime, "
-        "and POST /v1/realtime/client_secrets."
+        "by WebRTC at POST /v1/realtime/calls, and POST /v1/realtime/client_secrets."
     )
     raise Problem(501, words, code="not_implemented", type="server_error", headers={"x-should-retry": "false"})
 
 
-ROUTES: tuple[Any, ...] = (create_client_secret, not_served)
+@route("/v1/realtime", http_method=HttpMethod.GET, include_in_schema=False, opt={PERMISSION: Permission.START_SESSION})
+async def only_by_upgrade() -> None:
+    """Say that the address is a WebSocket's."""
+    words = "/v1/realtime is a WebSocket. Connect with an upgrade request."
+    raise Problem(426, words, code="upgrade_required", headers={"upgrade": "websocket"})
+
+
+ROUTES: tuple[Any, ...] = (create_client_secret, only_by_upgrade, not_served)

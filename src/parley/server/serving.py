@@ -123,10 +123,13 @@ async def serve(
             async with asyncio.TaskGroup() as group:
                 http = group.create_task(server.serve(sockets))
                 engines = group.create_task(_run_engines(app))
+                calls = group.create_task(app.calls.run())
                 asked = group.create_task(stopping.wait())
                 await asyncio.wait({http, engines, asked}, return_when=asyncio.FIRST_COMPLETED)
                 app.room.stop()
                 failure = await engines
+                app.calls.stop()
+                await calls
                 server.should_exit = True
                 asked.cancel()
         finally:

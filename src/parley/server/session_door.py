@@ -92,8 +92,13 @@ class SessionDoor:
             raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
         return SessionPlan(config, scope, tuple(self._claims(who)))
 
-    async def open(self, who: Principal, asked: Asked, *, playout: Playout | None = None) -> Opened:
-        """Begin a session; with a `playout` its speech is server-paced. Raises `Problem`."""
+    async def open(
+        self, who: Principal, asked: Asked, *, playout: Playout | None = None, in_call: bool = False
+    ) -> Opened:
+        """Begin a session; with a `playout` its speech is server-paced, `in_call` it lives until it is hung up.
+
+        Raises `Problem`.
+        """
         plan = self.plan(who, asked)
         try:
             supervisor = await self.room.supervisor()
@@ -109,6 +114,7 @@ class SessionDoor:
                 max_session_ms=seconds * 1000,
                 playout=playout,
                 allowance=tab,
+                in_call=in_call,
             )
         except AtCapacity as error:
             if tab is not None:

@@ -1,0 +1,440 @@
+"""Placing calls: every way to post an offer, every refusal, and what can be done with a call by its id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from running_server import KEY, RunningServer, receive, receive_until, running_server
+from sdp_kit import offer_text
+from websockets.exceptions import ConnectionClosed
+
+from parley.media.loopback import LoopbackPlane
+from parley.media.loopback_remote import LoopbackRemote
+from parley.media.peer_spec import PeerId
+from parley.runtime.limits import Limits
+from parley.server.settings import Settings
+
+CALLS = "/v1/realtime/calls"
+OFFER = offer_text("chromium_audio_and_data")
+SDP = {"content-type": "application/sdp"}
+KEYED = Settings(api_keys=(KEY,))
+
+
+@asynccontextmanager
+async def calls_server(
+    settings: Settings | None = None, **options: Any
+) -> AsyncIterator[tuple[RunningServer, LoopbackPlane]]:
+    """Run a server whose media plane is in memory and keeps real time."""
+    plane = LoopbackPlane()
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            plane.advance(20)
+
+    async with running_server(settings, plane=plane, **options) as server:
+        ticking = asyncio.create_task(tick())
+        try:
+            yield server, plane
+        finally:
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+
+
+def call_id_of(answer: httpx.Response) -> str:
+    assert answer.status_code == 201, answer.text
+    return answer.headers["location"].split("/")[-1]
+
+
+async def place(http: httpx.AsyncClient, offer: str = OFFER, path: str = CALLS) -> str:
+    return call_id_of(await http.post(path, content=offer, headers=SDP))
+
+
+async def remote_of(plane: LoopbackPlane, call_id: str) -> LoopbackRemote:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return plane.remote(PeerId(call_id))
+            except KeyError:
+                await asyncio.sleep(0.01)
+
+
+async def events_of(remote: LoopbackRemote, count: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(5):
+        while len(remote.messages) < count:
+            await asyncio.sleep(0.01)
+    return [json.loads(data) for _, data in remote.messages]
+
+
+def form(*parts: tuple[str, str, str], boundary: str = "frontier") -> dict[str, Any]:
+    """A form body: name, further header lines, value."""
+    body = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{headers}\r\n\r\n{value}\r\n'
+        for name, headers, value in parts
+    )
+    return {
+        "content": f"{body}--{boundary}--\r\n",
+        "headers": {"content-type": f"multipart/form-data; boundary={boundary}"},
+    }
+
+
+SESSION = json.dumps({"type": "realtime", "instructions": "Be brief.", "model": "mine"})
+BODIES: list[tuple[str, dict[str, Any], str]] = [
+    ("raw", {"content": OFFER, "headers": SDP}, "parley-demo"),
+    ("raw, as text", {"content": OFFER, "headers": {"content-type": "text/plain;charset=UTF-8"}}, "parley-demo"),
+    (
+        "form of the SDKs",
+        form(
+            ("sdp", "\r\nContent-Type: application/sdp", OFFER),
+            ("session", "\r\nContent-Type: application/json", SESSION),
+        ),
+        "mine",
+    ),
+    ("form by hand", form(("session", "", SESSION), ("sdp", "", OFFER)), "mine"),
+    ("form of files", form(("sdp", '; filename="blob"', OFFER), ("session", '; filename="blob"', SESSION)), "mine"),
+    ("form without session", form(("sdp", "", OFFER)), "parley-demo"),
+    ("form with an empty session", form(("sdp", "", OFFER), ("session", "", "")), "parley-demo"),
+]
+
+
+@pytest.mark.parametrize(("body", "model"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES])
+async def test_every_way_to_post_an_offer(body: dict[str, Any], model: str) -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        answer = await http.post(CALLS, **body)
+        assert answer.headers["content-type"].startswith("application/sdp")
+        assert answer.text.startswith("v=0\r\n")
+        call_id = call_id_of(answer)
+        assert call_id.startswith("rtc_")
+        remote = await remote_of(plane, call_id)
+        remote.open_channel(1, "oai-events")
+        created = (await events_of(remote, 1))[0]
+        assert (created["type"], created["session"]["model"]) == ("session.created", model)
+
+
+async def test_any_clients_own_form_is_read() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        files = {"sdp": (None, OFFER, "application/sdp"), "session": (None, SESSION, "application/json")}
+        call_id_of(await http.post(CALLS, files=files))
+
+
+async def test_a_page_of_another_origin_may_read_the_location() -> None:
+    async with calls_server(KEYED) as (server, _), server.http(KEY, origin="https://app.example") as http:
+        answer = await http.post(CALLS, content=OFFER, headers=SDP)
+        assert answer.status_code == 201
+        assert "location" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/realtime/calls?model=named", "/openai/v1/realtime/calls?model=named", "/v1/realtime?model=named"]
+)
+async def test_every_address_takes_a_model(path: str) -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        remote = await remote_of(plane, await place(http, path=path))
+        remote.open_channel(1, "oai-events")
+        assert (await events_of(remote, 1))[0]["session"]["model"] == "named"
+
+
+async def test_the_retired_address_speaks_as_it_did() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        path = "/v1/realtime?model=gpt-4o-realtime-preview&voice=verse&instructions=Be%20brief."
+        remote = await remote_of(plane, await place(http, path=path))
+        remote.open_channel(1, "oai-events")
+        session = (await events_of(remote, 1))[0]["session"]
+        assert (session["instructions"], session["voice"]) == ("Be brief.", "verse")
+        assert session["input_audio_format"] == "pcm16"
+
+
+@pytest.mark.parametrize("name", ["unverified_libpeer_no_candidates", "unverified_libpeer_opus_only"])
+async def test_a_small_device_gets_an_answer_that_fits_its_buffer(name: str) -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        answer = await http.post("/v1/realtime?model=m", content=offer_text(name), headers=SDP)
+        assert answer.status_code == 201
+        assert len(answer.content) < 2_048
+
+
+async def test_a_client_secret_places_calls_as_it_says_and_the_body_may_add() -> None:
+    async with calls_server(KEYED) as (server, plane), server.http(KEY) as http:
+        asked = {"session": {"type": "realtime", "instructions": "From the secret.", "model": "secret"}}
+        secret = (await http.post("/v1/realtime/client_secrets", json=asked)).json()["value"]
+        async with server.http(secret) as browser:
+            own = json.dumps({"type": "realtime", "audio": {"output": {"voice": "verse"}}})
+            body = form(("sdp", "", OFFER), ("session", "", own))
+            remote = await remote_of(plane, call_id_of(await browser.post(CALLS, **body)))
+            remote.open_channel(1, "x")
+            session = (await events_of(remote, 1))[0]["session"]
+            assert (session["instructions"], session["model"]) == ("From the secret.", "secret")
+            assert session["audio"]["output"]["voice"] == "verse"
+
+
+REFUSED: list[tuple[str, dict[str, Any], int, str, str | None, str]] = [
+    ("no body", {"content": "", "headers": SDP}, 400, "missing_required_parameter", "sdp", "application/sdp"),
+    ("JSON", {"json": {"sdp": OFFER}}, 415, "unsupported_media_type", None, "application/sdp"),
+    ("no SDP", {"content": "hello", "headers": SDP}, 400, "invalid_sdp", "sdp", "Line 1"),
+    ("bytes", {"content": b"\xff\xfe\x00", "headers": SDP}, 400, "invalid_sdp", "sdp", "UTF-8"),
+    (
+        "no fingerprint",
+        {"content": OFFER.replace("a=fingerprint", "a=x-fingerprint"), "headers": SDP},
+        400,
+        "invalid_sdp",
+        "sdp",
+        "fingerprint",
+    ),
+    (
+        "a broken line",
+        {"content": OFFER.replace("a=setup:actpass", "a=setup:maybe", 1), "headers": SDP},
+        400,
+        "invalid_sdp",
+        "sdp",
+        "a=setup:maybe",
+    ),
+    (
+        "codecs that nobody has",
+        {"content": offer_text("chromium_pcmu_only").replace("PCMU", "SPEEX"), "headers": SDP},
+        400,
+        "invalid_sdp",
+        "sdp",
+        "audio",
+    ),
+    ("a huge offer", {"content": "v=0\r\n" + "a=x\r\n" * 100_000, "headers": SDP}, 400, "invalid_sdp", "sdp", ""),
+    ("a form without sdp", form(("session", "", SESSION)), 400, "missing_required_parameter", "sdp", "`sdp`"),
+    ("half a form", {**form(("sdp", "", OFFER)), "content": "--frontier\r\n"}, 400, "invalid_multipart", None, "form"),
+    (
+        "a form without boundary",
+        {"content": "x", "headers": {"content-type": "multipart/form-data"}},
+        400,
+        "invalid_multipart",
+        None,
+        "boundary",
+    ),
+    (
+        "a session that is no JSON",
+        form(("sdp", "", OFFER), ("session", "", "{")),
+        400,
+        "invalid_json",
+        "session",
+        "JSON object",
+    ),
+    (
+        "a session that is wrong",
+        form(("sdp", "", OFFER), ("session", "", '{"audio": {"output": {"speed": 9}}}')),
+        400,
+        "invalid_value",
+        "session.audio.output.speed",
+        "speed",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "param", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+async def test_refusals_name_what_is_wrong(
+    body: dict[str, Any], status: int, code: str, param: str | None, words: str
+) -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        answer = await http.post(CALLS, **body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
+        assert words in error["message"]
+        assert len((await server.app.room.supervisor())._runners) == 0
+        assert len(server.app.calls) == 0
+
+
+async def test_a_body_above_the_bound_is_refused_unread() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        answer = await http.post(CALLS, content=b"v" * (2 << 20), headers=SDP)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+
+
+async def test_a_call_needs_a_credential() -> None:
+    async with calls_server(KEYED) as (server, _):
+        for key in (None, "wrong", "ek_unknown"):
+            async with server.http(key) as http:
+                answer = await http.post(CALLS, content=OFFER, headers=SDP)
+                assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+async def test_a_full_server_refuses_with_the_reason_and_takes_the_next_after_a_hangup() -> None:
+    async with calls_server(limits=Limits(max_sessions=1)) as (server, plane), server.http() as http:
+        first = await place(http)
+        answer = await http.post(CALLS, content=OFFER, headers=SDP)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert answer.headers["retry-after"]
+        await remote_of(plane, first)
+        assert (await http.post(f"{CALLS}/{first}/hangup")).status_code == 200
+        async with asyncio.timeout(5):
+            while len(server.app.calls):
+                await asyncio.sleep(0.01)
+        await place(http)
+
+
+async def test_without_a_media_port_the_answer_says_so() -> None:
+    async with running_server() as server, server.http() as http:
+        answer = await http.post(CALLS, content=OFFER, headers=SDP)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
+        assert "WebSocket" in answer.json()["error"]["message"]
+
+
+async def test_a_sideband_attaches_at_once_shares_everything_and_closes_with_the_call() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        call_id = await place(http)
+        async with server.websocket(f"/v1/realtime?call_id={call_id}") as sideband:
+            assert (await receive(sideband))["type"] == "session.created"
+            remote = await remote_of(plane, call_id)
+            remote.open_channel(1, "oai-events")
+            await events_of(remote, 2)
+            update = {"type": "session.update", "session": {"type": "realtime", "instructions": "From the side."}}
+            await sideband.send(json.dumps(update))
+            await receive_until(sideband, "session.updated")
+            assert (await events_of(remote, 3))[2]["session"]["instructions"] == "From the side."
+            hangup = await http.post(f"{CALLS}/{call_id}/hangup")
+            assert (hangup.status_code, hangup.content) == (200, b"")
+            with pytest.raises(ConnectionClosed) as closed:
+                await receive_until(sideband, "never")
+            assert closed.value.rcvd is not None
+            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "The call has ended.")
+        again = await http.post(f"{CALLS}/{call_id}/hangup")
+        assert (again.status_code, again.json()["error"]["code"]) == (404, "call_id_not_found")
+
+
+async def test_a_sideband_to_nowhere_is_told() -> None:
+    async with calls_server() as (server, _), server.websocket("/v1/realtime?call_id=rtc_gone") as sideband:
+        error = (await receive(sideband))["error"]
+        assert (error["code"], error["param"]) == ("call_id_not_found", "call_id")
+        with pytest.raises(ConnectionClosed) as closed:
+            await receive(sideband)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4000
+
+
+async def test_a_peer_that_goes_ends_the_call_and_its_session() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        remote = await remote_of(plane, await place(http))
+        remote.hang_up()
+        supervisor = await server.app.room.supervisor()
+        async with asyncio.timeout(5):
+            while len(server.app.calls) or len(supervisor):
+                await asyncio.sleep(0.01)
+        text = (await http.get("/metrics")).text
+        assert "parley_calls 0.0" in text
+        assert 'parley_calls_ended_total{reason="remote"} 1.0' in text
+
+
+async def test_one_secrets_calls_are_unknown_to_another() -> None:
+    async with calls_server(KEYED) as (server, _), server.http(KEY) as http:
+        mine, other = [(await http.post("/v1/realtime/client_secrets", json={})).json()["value"] for _ in range(2)]
+        async with server.http(mine) as owner, server.http(other) as stranger:
+            call_id = await place(owner)
+            assert (await stranger.post(f"{CALLS}/{call_id}/hangup")).status_code == 404
+            assert (await stranger.post(f"{CALLS}/{call_id}", content=OFFER, headers=SDP)).status_code == 404
+            async with server.websocket(f"/v1/realtime?call_id={call_id}", key=other) as socket:
+                assert (await receive(socket))["error"]["code"] == "call_id_not_found"
+            async with server.websocket(f"/v1/realtime?call_id={call_id}", key=mine) as socket:
+                assert (await receive(socket))["type"] == "session.created"
+            assert (await owner.post(f"{CALLS}/{call_id}/hangup")).status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["accept", "reject", "refer"])
+async def test_the_verbs_of_sip_say_what_is_missing(verb: str) -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        answer = await http.post(f"{CALLS}/rtc_x/{verb}", json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
+        assert "SIP" in answer.json()["error"]["message"]
+
+
+async def test_unknown_verbs_and_methods_are_told_apart() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        assert (await http.post(f"{CALLS}/rtc_x/dance")).status_code == 404
+        assert (await http.get(CALLS)).status_code == 405
+        assert (await http.get("/v1/realtime")).status_code == 426
+
+
+def line_of(answer: str, name: str) -> str:
+    return next(line for line in answer.split("\r\n") if line.startswith(name))
+
+
+async def test_ice_restarts_and_the_call_goes_on() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        placed = await http.post(CALLS, content=OFFER, headers=SDP)
+        call_id = call_id_of(placed)
+        remote = await remote_of(plane, call_id)
+        remote.open_channel(1, "oai-events")
+        await events_of(remote, 2)
+        moved = OFFER.replace(line_of(OFFER, "a=ice-ufrag"), "a=ice-ufrag:moved")
+        answer = await http.post(f"{CALLS}/{call_id}", content=moved, headers=SDP)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("application/sdp")
+        assert line_of(answer.text, "a=ice-ufrag") != line_of(placed.text, "a=ice-ufrag")
+        assert line_of(answer.text, "a=fingerprint") == line_of(placed.text, "a=fingerprint")
+        assert line_of(answer.text, "a=ssrc") == line_of(placed.text, "a=ssrc")
+        before, after = (line_of(text, "o=").split() for text in (placed.text, answer.text))
+        assert before[1] == after[1]
+        assert int(after[2]) == int(before[2]) + 1
+        await asyncio.sleep(0.1)
+        assert plane.remote(PeerId(call_id))._spec.remote_ice.ufrag == "moved"
+        remote.send(1, json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
+        assert (await events_of(remote, 3))[2]["type"] == "session.updated"
+
+
+async def test_an_offer_that_changes_more_than_ice_is_refused_and_the_call_goes_on() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        call_id = await place(http)
+        changed = [offer_text("chromium_audio_only"), offer_text("firefox_audio_and_data")]
+        for offer in changed:
+            answer = await http.post(f"{CALLS}/{call_id}", content=offer, headers=SDP)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_sdp")
+        assert (await http.post(f"{CALLS}/rtc_none", content=OFFER, headers=SDP)).status_code == 404
+        assert (await http.post(f"{CALLS}/{call_id}/hangup")).status_code == 200
+
+
+async def test_data_channels_alone_carry_a_session_like_a_websocket() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        remote = await remote_of(plane, await place(http, offer_text("chromium_data_only")))
+        remote.open_channel(1, "oai-events")
+        await events_of(remote, 2)
+        part = {"type": "input_text", "text": "hi"}
+        for event in (
+            {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [part]}},
+            {"type": "response.create"},
+        ):
+            remote.send(1, json.dumps(event))
+        async with asyncio.timeout(10):
+            while "response.done" not in (kinds := [json.loads(data)["type"] for _, data in remote.messages]):
+                await asyncio.sleep(0.02)
+        assert "response.output_audio.delta" in kinds
+        assert not [kind for kind in kinds if kind.startswith("output_audio_buffer")]
+
+
+async def test_calls_end_when_the_server_goes() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        call_id = await place(http)
+        remote = await remote_of(plane, call_id)
+        remote.open_channel(1, "oai-events")
+        await events_of(remote, 2)
+        server.stop.set()
+        async with asyncio.timeout(10):
+            while len(server.app.calls):
+                await asyncio.sleep(0.01)
+        assert json.loads(remote.messages[-1][1])["error"]["code"] == "session_expired"
+        assert server.app.parts.media is not None
+
+
+async def test_nothing_of_an_offer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        async with calls_server() as (server, plane), server.http() as http:
+            call_id = await place(http)
+            await remote_of(plane, call_id)
+            await http.post(CALLS, content=OFFER.replace("a=setup:actpass", "a=setup:maybe"), headers=SDP)
+            await http.post(f"{CALLS}/{call_id}/hangup")
+    for name in ("a=ice-pwd", "a=ice-ufrag", "a=fingerprint"):
+        assert line_of(OFFER, name).partition(":")[2] not in caplog.text
