@@ -71,7 +71,7 @@ class RealtimeEntry:
 
     def _sideband(self, who: Principal, call_id: str, handshake: Handshake) -> Link | Refused:
         try:
-            return self.calls.attach(who, call_id, _dialect(handshake))
+            return self.calls.attach(who, call_id, dialect_of(who, asks_for_beta=handshake.asks_for_beta))
         except Problem as problem:
             return _refused(problem)
 

@@ -12,11 +12,12 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from parley.auth.permissions import Permission
+from parley.auth.permissions import Permission, Principal
 from parley.protocol.realtime.dialects import Dialect
 from parley.server.offer_body import MAX_OFFER_BODY_BYTES, OfferBody, read_offer_body
 from parley.server.parts import PERMISSION, Parts
 from parley.server.problems import Problem
+from parley.server.realtime_entry import dialect_of
 from parley.server.session_door import Asked
 
 __all__ = ["ROUTES"]
@@ -41,7 +42,8 @@ async def create_call(request: Request[Any, Any, Any], parts: NamedDependency[Pa
     client secret the session starts as the secret says. `?model=` is taken as well.
     """
     asks_for_beta = "realtime=v1" in request.headers.get("openai-beta", "")
-    return await _placed(request, parts, await _body(request), Dialect.BETA if asks_for_beta else Dialect.GA)
+    dialect = dialect_of(_who(request), asks_for_beta=asks_for_beta)
+    return await _placed(request, parts, await _body(request), dialect)
 
 
 @post("/v1/realtime", status_code=201, tags=["realtime"], opt=_OPT, request_max_body_size=MAX_OFFER_BODY_BYTES)
@@ -109,8 +111,9 @@ async def _body(request: Request[Any, Any, Any]) -> OfferBody:
     return read_offer_body(request.headers.get("content-type", ""), await request.body())
 
 
-def _who(request: Request[Any, Any, Any]) -> Any:
-    return request.scope["state"]["principal"]
+def _who(request: Request[Any, Any, Any]) -> Principal:
+    who: Principal = request.scope["state"]["principal"]
+    return who
 
 
 ROUTES: tuple[Any, ...] = (create_call, create_beta_call, restart_ice, act_on_call)
