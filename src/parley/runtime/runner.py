@@ -37,11 +37,12 @@ from parley.protocol.realtime.client_events import (
     InputAudioBufferAppend,
     InputAudioBufferClear,
     InputAudioBufferCommit,
+    ResponseCreate,
 )
 from parley.protocol.realtime.dialects import Dialect
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Done, Failed
-from parley.protocol.realtime.ids import IdSource, LaneId, Ms, SessionId
+from parley.protocol.realtime.ids import ConnectionId, IdSource, LaneId, Ms, SessionId
 from parley.protocol.realtime.inputs import (
     ClientEventReceived,
     ClientFaultReceived,
@@ -58,15 +59,16 @@ from parley.protocol.realtime.inputs import (
 )
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent
-from parley.runtime.allowance import Allowance
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
+from parley.runtime.equipment import BARE, Equipment
 from parley.runtime.limits import Limits
 from parley.runtime.links import Links
 from parley.runtime.live_lane import LiveLane
 from parley.runtime.machine import Machine
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.measures import EndReason, SessionMetrics
+from parley.runtime.opening import Opening
 from parley.runtime.performer import InternalError, Performer
 from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
@@ -77,6 +79,9 @@ CLOSE_INTERNAL_ERROR = 1011
 PlayoutReport = PlayoutStarted | PlayoutDrained | PlayoutFlushed
 
 _APPEND_LANE = LaneId("0")
+_OURSELVES = ConnectionId("server")
+"""Who asks for what the server itself starts; answers to it reach nobody."""
+
 _TICKS_AT_ONE_INSTANT = 100
 
 
@@ -94,8 +99,8 @@ class SessionRunner:
         metrics: SessionMetrics,
         recorder: Recorder | None = None,
         playout: Playout | None = None,
-        allowance: Allowance | None = None,
         in_call: bool = False,
+        equipment: Equipment = BARE,
     ) -> None:
         """`in_call`: a call carries the session, which lives until `hang_up` and hears by `hear`."""
         self.session_id = SessionId(header.session_id)
@@ -119,9 +124,11 @@ class SessionRunner:
             metrics,
             self._spawn,
             playout,
-            allowance=allowance,
+            equipment.tools,
+            equipment.allowance,
         )
-        self._metered = allowance is not None
+        self._metered = equipment.allowance is not None
+        self._opening = Opening(active=equipment.greets)
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
         self._live = LiveLane(_APPEND_LANE) if in_call else None
@@ -236,6 +243,8 @@ class SessionRunner:
             if self._ticks > _TICKS_AT_ONE_INSTANT:
                 raise InternalError(f"the machine's deadline stays in the past after {self._ticks} ticks")
             self._step(Tick())
+        if self._opening.take(now):
+            self._step(ClientEventReceived(_OURSELVES, ResponseCreate()))
         if self._lonely_until is not None and now >= self._lonely_until and self._ended is None:
             self._ended = "unattached"
 
@@ -261,6 +270,7 @@ class SessionRunner:
                 self._lonely_until = None
                 self._links.admit(entry.connection)
                 self._step(entry)
+                self._opening.joined(self._clock.now())
             case Disconnected():
                 self._disconnected(entry)
             case _:
@@ -286,6 +296,7 @@ class SessionRunner:
         """Put a call's sound onto the lane."""
         if self._live is None:
             return
+        self._opening.joined(self._clock.now())
         advanced = self._live.advance(block)
         self._performer.keep_lane_audio(_APPEND_LANE, block.pcm, start_sample=block.start_sample)
         self._step(advanced)
@@ -313,6 +324,7 @@ class SessionRunner:
                 self._step(ClientEventReceived(frame.connection, frame.message))
             case _:
                 self._step(ClientEventReceived(frame.connection, frame.message))
+                self._opening.heard(frame.message, self._clock.now())
 
     def _begin_append(self, connection: Connection, event: InputAudioBufferAppend) -> None:
         if self._live is not None:
@@ -346,7 +358,8 @@ class SessionRunner:
     def _idle_ms(self) -> int | None:
         """How long nothing needs to happen by itself."""
         held_until = self._live.deadline if self._live is not None else None
-        deadlines = [at for at in (self._machine.deadline, self._lonely_until, held_until) if at is not None]
+        waits = (self._machine.deadline, self._lonely_until, self._opening.deadline, held_until)
+        deadlines = [at for at in waits if at is not None]
         return max(1, min(deadlines) - self._clock.now()) if deadlines else None
 
     def _step(self, item: Input) -> None:

@@ -27,6 +27,7 @@ from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment
 from parley.runtime.containment import origin
 from parley.runtime.directory import MemoryDirectory, SessionDirectory
+from parley.runtime.equipment import BARE, Equipment
 from parley.runtime.limits import Limits
 from parley.runtime.measures import EndReason, NoMetrics, SessionMetrics
 from parley.runtime.permit import Permit
@@ -160,17 +161,15 @@ class Supervisor:
         *,
         max_session_ms: int | None = None,
         playout: Playout | None = None,
-        engines: EngineSet | None = None,
-        allowance: Allowance | None = None,
         in_call: bool = False,
+        equipment: Equipment = BARE,
     ) -> SessionHandle:
         """Start a session; with a `playout` its speech is server-paced. Raises `AtCapacity`.
 
         It waits for its first connection for `Limits.unattached_ms` and ends with its last. With `in_call` it needs no
-        connection: it hears by `SessionHandle.hear` and lives until `hang_up`. `engines` are its own if given;
-        `allowance` counts what it uses and is closed with it.
+        connection: it hears by `SessionHandle.hear` and lives until `hang_up`.
         """
-        engines = engines or self._engines
+        engines = equipment.engines or self._engines
         self._refuse_if_full()
         session_id = SessionId(self._ids("sess"))
         recorder = Recorder(self._capture_dir / f"{session_id}.jsonl") if self._capture_dir else None
@@ -181,6 +180,7 @@ class Supervisor:
             created_unix=self._clock.unix(),
             max_session_ms=max_session_ms or self._limits.max_session_ms,
             needs_transcript=not engines.responder.capabilities.audio_in,
+            sees=engines.responder.capabilities.images,
             pacing="server" if playout else "client",
         )
         runner = SessionRunner(
@@ -192,12 +192,12 @@ class Supervisor:
             metrics=self._metrics,
             recorder=recorder,
             playout=playout,
-            allowance=allowance,
             in_call=in_call,
+            equipment=equipment,
         )
         self._runners[session_id] = runner
         self._tasks[session_id] = self._group.create_task(
-            self._run(runner, recorder, allowance), name=f"session {session_id}"
+            self._run(runner, recorder, equipment.allowance), name=f"session {session_id}"
         )
         return SessionHandle(runner)
 

@@ -18,6 +18,7 @@ from parley.auth.scope import UNBOUNDED, Scope
 from parley.auth.scope_permit import ScopePermit
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionConfig
+from parley.runtime.equipment import Equipment
 from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
 from parley.runtime.supervisor import AtCapacity, SessionHandle
@@ -113,7 +114,7 @@ class SessionDoor:
                 plan.config,
                 max_session_ms=seconds * 1000,
                 playout=playout,
-                allowance=tab,
+                equipment=Equipment(allowance=tab),
                 in_call=in_call,
             )
         except AtCapacity as error:
