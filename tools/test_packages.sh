@@ -5,6 +5,11 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v flite >/dev/null || packages+=(flite)
 fc-list 2>/dev/null | grep -qi dejavu || packages+=(fonts-dejavu-core fontconfig)
+# Their packages start servers, which only a machine of its own should have; elsewhere their test says that it skips.
+if [ -n "${CI:-}" ]; then
+  command -v nginx >/dev/null || packages+=(nginx-light)
+  command -v caddy >/dev/null || packages+=(caddy)
+fi
 [ ${#packages[@]} -eq 0 ] && exit 0
 sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"

@@ -63,7 +63,11 @@ async def running_server(
     server = RunningServer(app, address_of(sockets)[1], asyncio.Event())
     started = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(serve(app, sockets, tls=tls, signals=(), stop=server.stop, started=started.set))
+        serving = group.create_task(
+            serve(
+                app, sockets, tls=tls, trusted_proxies=("127.0.0.1",), signals=(), stop=server.stop, started=started.set
+            )
+        )
         try:
             await started.wait()
             if wait:

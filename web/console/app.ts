@@ -5,7 +5,7 @@
 
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { Fault } from "../lib/faults.js";
-import { PageApi, type PageConfig, realtimeUrl } from "../lib/page_api.js";
+import { PageApi, type PageConfig, realtimeUrl, serverRoot } from "../lib/page_api.js";
 import { ToolBox } from "../lib/toolbox.js";
 import { type Snapshot, type VoiceSettings, VoiceSession } from "../lib/voice_session.js";
 import { appStyles } from "./app_styles.js";
@@ -72,7 +72,7 @@ export class ParleyConsole extends LitElement {
         tools: this.#tools,
         address: async (transport) => {
           const { value } = await this.#api.secret();
-          return { url: realtimeUrl(location, transport, this.config?.model ?? ""), secret: value };
+          return { url: realtimeUrl(serverRoot(), transport, this.config?.model ?? ""), secret: value };
         },
         now: () => performance.now(),
         greeting: GREETING,

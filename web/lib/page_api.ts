@@ -37,28 +37,28 @@ export interface Secret {
 
 /** Talks to the server that served the page. */
 export class PageApi {
-  readonly #base: string;
+  readonly #root: URL;
 
-  constructor(base = "") {
-    this.#base = base;
+  constructor(root: URL = serverRoot()) {
+    this.#root = root;
   }
 
   async config(): Promise<PageConfig> {
-    return (await this.#call("GET", "/ui/config")) as PageConfig;
+    return (await this.#call("GET", "ui/config")) as PageConfig;
   }
 
   /** Trade a key for the page's cookie. Raises `Fault("sign-in-needed")` with the server's sentence. */
   async login(key: string): Promise<void> {
-    await this.#call("POST", "/ui/login", { key });
+    await this.#call("POST", "ui/login", { key });
   }
 
   async logout(): Promise<void> {
-    await this.#call("POST", "/ui/logout");
+    await this.#call("POST", "ui/logout");
   }
 
   /** A secret to open one connection with. */
   async secret(): Promise<Secret> {
-    return (await this.#call("POST", "/ui/secret", {})) as Secret;
+    return (await this.#call("POST", "ui/secret", {})) as Secret;
   }
 
   async #call(method: "GET" | "POST", path: string, body?: object): Promise<unknown> {
@@ -69,7 +69,7 @@ export class PageApi {
     }
     let answer: Response;
     try {
-      answer = await fetch(this.#base + path, init);
+      answer = await fetch(new URL(path, this.#root), init);
     } catch (error) {
       throw new Fault("server-gone", error instanceof Error ? error.message : "");
     }
@@ -77,7 +77,7 @@ export class PageApi {
     const problem = (await readJson(answer)) as { error?: { message?: string } } | undefined;
     const detail = problem?.error?.message ?? `The server answered ${answer.status}.`;
     if (answer.status === 401 || answer.status === 403) throw new Fault("sign-in-needed", detail);
-    if (answer.status === 429 && path === "/ui/login") throw new Fault("sign-in-needed", detail);
+    if (answer.status === 429 && path === "ui/login") throw new Fault("sign-in-needed", detail);
     if (answer.status === 429 || answer.status === 503) throw new Fault("at-capacity", detail);
     throw new Fault("server-gone", detail);
   }
@@ -93,9 +93,15 @@ async function readJson(answer: Response): Promise<unknown> {
   }
 }
 
+/** The address of the server that served this page, a proxy's path prefix included: the folder above `assets/`. */
+export function serverRoot(): URL {
+  return new URL("..", import.meta.url);
+}
+
 /** Where the server that served this page takes connections: a WebSocket, or the offer of a call. */
-export function realtimeUrl(page: { protocol: string; host: string }, transport: TransportKind, model: string): string {
-  if (transport === "webrtc") return `${page.protocol}//${page.host}/v1/realtime/calls?model=${encodeURIComponent(model)}`;
-  const scheme = page.protocol === "https:" ? "wss" : "ws";
-  return `${scheme}://${page.host}/v1/realtime?model=${encodeURIComponent(model)}`;
+export function realtimeUrl(root: URL, transport: TransportKind, model: string): string {
+  const url = new URL(transport === "webrtc" ? "v1/realtime/calls" : "v1/realtime", root);
+  url.search = `model=${encodeURIComponent(model)}`;
+  if (transport === "websocket") url.protocol = root.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
 }

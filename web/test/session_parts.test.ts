@@ -224,7 +224,7 @@ test("an export is one JSON object per line", () => {
 });
 
 test("the address follows the page's own", () => {
-  assert.equal(realtimeUrl({ protocol: "https:", host: "a:1" }, "websocket", "m/1"), "wss://a:1/v1/realtime?model=m%2F1");
-  assert.equal(realtimeUrl({ protocol: "http:", host: "a" }, "websocket", "m"), "ws://a/v1/realtime?model=m");
-  assert.equal(realtimeUrl({ protocol: "https:", host: "a:1" }, "webrtc", "m"), "https://a:1/v1/realtime/calls?model=m");
+  assert.equal(realtimeUrl(new URL("https://a:1/"), "websocket", "m/1"), "wss://a:1/v1/realtime?model=m%2F1");
+  assert.equal(realtimeUrl(new URL("http://a/voice/"), "websocket", "m"), "ws://a/voice/v1/realtime?model=m");
+  assert.equal(realtimeUrl(new URL("https://a:1/"), "webrtc", "m"), "https://a:1/v1/realtime/calls?model=m");
 });

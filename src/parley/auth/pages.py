@@ -71,10 +71,14 @@ class SignInLimit:
         self._failures.append(self._now())
 
 
-def cookie_header(token: str, *, secure: bool) -> str:
-    """Make the `Set-Cookie` value that keeps `token`, or ends the session when it is empty."""
+def cookie_header(token: str, *, secure: bool, root_path: str = "") -> str:
+    """Make the `Set-Cookie` value that keeps `token`, or ends the session when it is empty. `root_path` is where a
+    proxy shows the server.
+    """
     age = LIFETIME_S if token else 0
-    return f"{COOKIE_NAME}={token}; Path=/ui; Max-Age={age}; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+    path = f"{root_path}/ui"
+    kept = f"{COOKIE_NAME}={token}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict"
+    return kept + ("; Secure" if secure else "")
 
 
 def read_cookie(header: str) -> str | None:

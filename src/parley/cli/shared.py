@@ -59,7 +59,8 @@ def settings_options(command: _F) -> _F:
 
 
 def _default(value: object) -> str:
-    return "" if value in {None, (), False} else f" Default: {value}."
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+    return "" if shown in {None, "", False} else f" Default: {shown}."
 
 
 def read_settings(flags: dict[str, Any], config_file: Path | None) -> Settings:

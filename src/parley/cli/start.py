@@ -55,7 +55,11 @@ def run_server(
     app = create_app(settings, build=lambda: screen.build(models), on_change=lambda: screen.changed(app))
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(app, sockets, tls=tls, started=lambda: screen.listening(app)))
+        runner.run(
+            serve(
+                app, sockets, tls=tls, trusted_proxies=settings.trusted_proxies, started=lambda: screen.listening(app)
+            )
+        )
     console.print("Stopped.")
 
 

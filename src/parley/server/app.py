@@ -125,6 +125,7 @@ def create_app(
         pages=PageSessions(unix_seconds=unix_seconds, token=_token),
         sign_in=SignInLimit(monotonic_seconds=time.monotonic),
         invitations=Invitations(monotonic_seconds=time.monotonic, token=_token),
+        root_path=settings.root_path,
         room=room,
         media=media,
         calls=calls,
@@ -136,13 +137,14 @@ def create_app(
     )
     entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls)
     gate = Gate(
-        http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets")),
+        http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets", settings.root_path)),
         realtime=RealtimeWebSocket(open=entry.open, event_id=lambda: ids("event")),
         policy=policy,
         keys=keys,
         secrets=parts.secrets,
         metrics=metrics,
         request_id=lambda: f"req_{secrets.token_hex(12)}",
+        root_path=settings.root_path,
     )
     return ParleyApp(asgi=gate, room=parts.room, calls=calls, parts=parts)
 

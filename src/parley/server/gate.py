@@ -45,7 +45,9 @@ _SECURITY_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """See the module. `request_id` gives a fresh `req_…`."""
+    """See the module. `request_id` gives a fresh `req_…`. `root_path` is where a reverse proxy shows the server: it may
+    strip that prefix or not.
+    """
 
     http: App
     realtime: App
@@ -55,9 +57,13 @@ class Gate:
     metrics: ServerMetrics
     request_id: Callable[[], str]
 
+    root_path: str = ""
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "websocket":
+        if self.root_path and scope.get("path", "").startswith(self.root_path + "/"):
+            scope["path"] = scope["path"].removeprefix(self.root_path)
+            scope["raw_path"] = scope["path"].encode()
             await self._websocket(scope, receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
@@ -149,7 +155,7 @@ class _Answer:
         """Pass on what the framework sends."""
         if message["type"] == "http.response.start":
             added = [(b"x-request-id", self.request_id.encode()), *self.cors, *_SECURITY_HEADERS]
-            message["headers"] = [*message.get("headers", ()), *added]
+            message["headers"] = [*map(self._placed, message.get("headers", ())), *added]
             self._gate.metrics.request(self._scope["method"], message["status"])
             values = {
                 "method": self._scope["method"],
@@ -162,6 +168,13 @@ class _Answer:
     async def refuse(self, problem: Problem) -> None:
         """Send a problem."""
         body = problem_body(problem)
+    def _placed(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Show a location of ours below the proxy's prefix."""
+        name, value = header
+        if name.lower() == b"location" and value.startswith(b"/"):
+            return name, self._gate.root_path.encode() + value
+        return header
+
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if problem.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))

@@ -51,11 +51,13 @@ class PageFile:
 
 
 class PageFiles:
-    """All files below one folder. An absent folder gives no files."""
+    """All files below one folder. An absent folder gives no files. `root_path` is where a proxy shows the server."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, root_path: str = "") -> None:
         self._files = {
-            path.relative_to(root).as_posix(): _read(path) for path in sorted(root.rglob("*")) if path.is_file()
+            path.relative_to(root).as_posix(): _read(path, root_path)
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
         }
 
     def find(self, name: str) -> PageFile | None:
@@ -63,8 +65,10 @@ class PageFiles:
         return self._files.get(name)
 
 
-def _read(path: Path) -> PageFile:
+def _read(path: Path, root_path: str) -> PageFile:
     content = path.read_bytes()
+    if path.suffix == ".html":
+        content = content.replace(b'"/assets/', f'"{root_path}/assets/'.encode())
     media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return PageFile(
         content=content,

@@ -44,6 +44,7 @@ class Parts:
     pages: PageSessions
     sign_in: SignInLimit
     invitations: Invitations
+    root_path: str
     room: EngineRoom
     media: Switchboard | None
     """The media plane; None where the media port is not open."""

@@ -105,7 +105,7 @@ async def ui_login(
         parts.sign_in.failed()
         words = "That is not a key of this server. Its operator set it with --api-key or PARLEY_API_KEY."
         raise Problem(401, words, code="invalid_api_key", type="authentication_error")
-    return _cookie_answer(request, parts.pages.start())
+    return _cookie_answer(request, parts, parts.pages.start())
 
 
 @get("/join/{token:str}", include_in_schema=False)
@@ -113,9 +113,8 @@ async def join(request: Request[Any, Any, Any], parts: NamedDependency[Parts], t
     """Let a browser in that was given the one-time link."""
     if not parts.invitations.take(token):
         return Response(LINK_USED, media_type="text/html", status_code=410, headers=_page_headers())
-    secure = request.scope["scheme"] == "https"
     headers = {
-        "set-cookie": cookie_header(parts.pages.start(), secure=secure),
+        "set-cookie": _cookie(request, parts, parts.pages.start()),
         "location": "/",
         "cache-control": "no-store",
     }
@@ -126,7 +125,7 @@ async def join(request: Request[Any, Any, Any], parts: NamedDependency[Parts], t
 async def ui_logout(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Response[None]:
     """End the page's session."""
     parts.pages.end(read_cookie(request.headers.get("cookie", "")))
-    return _cookie_answer(request, "")
+    return _cookie_answer(request, parts, "")
 
 
 @post("/ui/secret", status_code=200, include_in_schema=False, request_max_body_size=1 << 20)
@@ -153,9 +152,8 @@ def _signed_in(request: Request[Any, Any, Any], parts: Parts) -> bool:
     return not parts.keys or parts.pages.valid(read_cookie(request.headers.get("cookie", "")))
 
 
-def _cookie_answer(request: Request[Any, Any, Any], token: str) -> Response[None]:
-    secure = request.scope["scheme"] == "https"
-    headers = {"set-cookie": cookie_header(token, secure=secure), "cache-control": "no-store"}
+def _cookie_answer(request: Request[Any, Any, Any], parts: Parts, token: str) -> Response[None]:
+    headers = {"set-cookie": _cookie(request, parts, token), "cache-control": "no-store"}
     return Response(None, status_code=204, headers=headers)
 
 

@@ -99,16 +99,18 @@ async def serve(
     sockets: list[socket.socket],
     *,
     tls: tuple[Path, Path] | None = None,
+    trusted_proxies: tuple[str, ...] = (),
     signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM),
     stop: asyncio.Event | None = None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until a signal or `stop`; then refuse new sessions, let answers end, close, free the engines.
 
-    With `tls`, a certificate and its key, it is https and wss. A second signal ends at once. Raises `EngineError` if
+    With `tls`, a certificate and its key, it is https and wss. X-Forwarded-For and -Proto of `trusted_proxies` are
+    believed. A second signal ends at once. Raises `EngineError` if
     the engines cannot be built.
     """
-    server = _Server(_config(app, tls), started)
+    server = _Server(_config(app, tls, trusted_proxies), started)
     stopping = stop or asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -173,12 +175,13 @@ def check_tls(tls: tuple[Path, Path]) -> None:
         ) from None
 
 
-def _config(app: ParleyApp, tls: tuple[Path, Path] | None) -> Config:
+def _config(app: ParleyApp, tls: tuple[Path, Path] | None, trusted_proxies: tuple[str, ...]) -> Config:
     certificate, key = tls or (None, None)
     return Config(
         app.asgi,
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        forwarded_allow_ips=list(trusted_proxies),
         http="h11",
         ws=RealtimeProtocol,
         ws_max_size=MAX_FRAME_BYTES,

@@ -29,6 +29,7 @@ from parley.server.settings_values import (
     as_log_level,
     as_origins,
     as_port,
+    as_root_path,
     as_switch,
     as_text,
 )
@@ -127,6 +128,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("max_session_minutes", as_count, 60, "Longest life of a session.", "N"),
     Option("max_sessions", as_count, 200, "Sessions at once; a further one is refused with the reason.", "N"),
+    Option("root_path", as_root_path, "", "Path below which a reverse proxy shows the server, e.g. /voice.", "PATH"),
+    Option(
+        "trusted_proxy",
+        as_address,
+        ("127.0.0.1", "::1"),
+        "Reverse proxy whose X-Forwarded-For and -Proto are believed.",
+        "ADDR",
+        many=True,
+    ),
     Option(
         "capture", as_directory, None, "Record every session into DIR, audio and text included (parley replay).", "DIR"
     ),
@@ -148,7 +158,7 @@ class Resolved:
     @property
     def shown(self) -> str:
         """The value as text, secrets masked."""
-        if self.value is None or self.value == ():
+        if self.value is None or self.value in {(), ""}:
             return "—"
         values = self.value if isinstance(self.value, tuple) else (self.value,)
         if self.option.switch:
@@ -192,6 +202,8 @@ class Settings:
 
 def load_settings(
     *, flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path, config: Path | None = None
+    root_path: str = ""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 ) -> Settings:
     """Read all sources into checked settings. Raises `ConfigError` naming the key, the value and the fix."""
     values: dict[str, Any] = {one.option.name: one.value for one in resolve(flags, environ, directory, config)}
@@ -218,6 +230,7 @@ def resolve(
     `flags` holds what was given on the command line, by name, absent or None where it was not. `directory` is where a
     `parley.toml` is looked for; `config` (or `PARLEY_CONFIG`) names another file, which must exist.
     """
+        trusted_proxies=values.pop("trusted_proxy"),
     _refuse_unknown(environ)
     path, table = _read_file(environ, directory, config)
     return [_resolve_one(option, flags, environ, path, table) for option in OPTIONS]

@@ -24,6 +24,7 @@ __all__ = [
     "as_log_level",
     "as_origins",
     "as_port",
+    "as_root_path",
     "as_switch",
     "as_text",
 ]
@@ -70,6 +71,14 @@ def as_file(text: str, where: str) -> Path:
     path = Path(as_text(text, where)).expanduser()
     if not path.is_file():
         raise ConfigError(f"{where}: there is no file {path}.")
+    return path
+
+
+def as_root_path(text: str, where: str) -> str:
+    """Take a path prefix; it comes back without a slash at its end."""
+    path = text.rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise ConfigError(f"{where}: `{text}` is not a path prefix. Write it like /voice.")
     return path
 
 

@@ -56,6 +56,7 @@ def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
     }
     sample |= {"max_session_minutes": "9", "max_sessions": "9", "cors_origin": "https://a.example", "host": "127.0.0.9"}
     (tmp_path / "c.pem").touch()
+    sample |= {"root_path": "/voice", "trusted_proxy": "203.0.113.8"}
     sample |= {"tls": f"{tmp_path}/c.pem {tmp_path}/c.pem", "tls_self_signed": "yes", "lan": "yes"}
     for option in OPTIONS:
         text = sample.get(option.name, "x")
