@@ -44,7 +44,7 @@ async def test_the_doctor_calls_every_address_and_says_what_must_be_let_through(
     found = {finding.subject: finding for finding in await media_checks(Settings(media_port=0))}
     assert {f"{protocol} {address}" for protocol in ("udp", "tcp") for address in own_addresses()} <= set(found)
     assert all(finding.verdict == "ok" for finding in found.values())
-    lost = [f for f in await media_checks(Settings(media_port=0, announce="203.0.113.9")) if "203" in f.subject]
+    lost = [f for f in await media_checks(Settings(media_port=0, announce=("203.0.113.9",))) if "203" in f.subject]
     assert [finding.verdict for finding in lost] == ["note", "note"]
     assert "Forward UDP" in lost[0].fix
 

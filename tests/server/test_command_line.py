@@ -27,7 +27,17 @@ from parley.testing import FakeChatModel, engine_set
 from parley.testing.stub_openai import StubOpenAI
 
 FLAGS = (
-    *("--host", "--port", "--media-port", "--announce", "--api-key", "--calls-app", "--cors-origin", "--config"),
+    *(
+        "--host",
+        "--port",
+        "--media-port",
+        "--announce",
+        "--media-threads",
+        "--api-key",
+        "--calls-app",
+        "--cors-origin",
+        "--config",
+    ),
     *("--max-session-minutes", "--capture", "--voice"),
     *(f"--{stage}{part}" for stage in ("stt", "llm", "tts") for part in ("", "-model", "-key")),
 )
@@ -242,4 +252,9 @@ async def test_an_engine_that_is_not_there_yet_is_waited_for() -> None:
             if (await http.get("/readyz")).status_code == 200:
                 break
             await asyncio.sleep(0.02)
-        assert (await http.get("/readyz")).json() == {"ready": True, "state": "ready", "problems": {}}
+        assert (await http.get("/readyz")).json() == {
+            "ready": True,
+            "state": "ready",
+            "media": "off",
+            "problems": {},
+        }

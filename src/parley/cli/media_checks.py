@@ -9,7 +9,7 @@ from typing import Literal
 from parley.cli.finding import Finding
 from parley.media.errors import MediaError
 from parley.media.self_call import self_call
-from parley.server.own_addresses import own_addresses
+from parley.server.media_port import announced_addresses, media_port_of
 from parley.server.settings import Settings
 
 __all__ = ["media_checks"]
@@ -19,8 +19,8 @@ _PROTOCOLS: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
 
 async def media_checks(settings: Settings) -> list[Finding]:
     """Open the media port and call it at every address that peers are told, by UDP and by TCP."""
-    addresses = (settings.announce,) if settings.announce else own_addresses()
-    port = settings.media_port if settings.media_port is not None else (settings.port + 1 if settings.port else 0)
+    addresses = announced_addresses(settings)
+    port = media_port_of(settings, settings.port)
     findings = []
     try:
         await self_call("127.0.0.1", port, "udp", token=_token)

@@ -48,5 +48,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
         raise Failure(str(error)) from None
     try:
         run_server(settings, sockets, models_dir(settings), tls)
+    except ConfigError as error:
+        raise Failure(str(error)) from None
     except EngineError as error:
         raise Failure(error.message) from None

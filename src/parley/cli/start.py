@@ -25,6 +25,7 @@ from parley.engines.probe import find_offers
 from parley.server.app import ParleyApp, create_app
 from parley.server.certificate import self_signed
 from parley.server.engine_room import stages_of
+from parley.server.media_port import open_media
 from parley.server.own_addresses import own_addresses
 from parley.server.serving import address_of, check_tls, serve
 from parley.server.settings import ConfigError, EngineStage, Settings
@@ -49,10 +50,17 @@ def tls_files(settings: Settings, directory: Path) -> tuple[Path, Path] | None:
 def run_server(
     settings: Settings, sockets: list[socket.socket], models: Path, tls: tuple[Path, Path] | None = None
 ) -> None:
-    """Serve until a signal. Raises `EngineError` if the engines cannot be built."""
+    """Serve until a signal. Raises `EngineError` if the engines cannot be built, `ConfigError` if the media port is
+    taken.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     screen = _Screen(console, settings, address_of(sockets), "https" if tls else "http")
-    app = create_app(settings, build=lambda: screen.build(models), on_change=lambda: screen.changed(app))
+    app = create_app(
+        settings,
+        build=lambda: screen.build(models),
+        on_change=lambda: screen.changed(app),
+        plane=open_media(settings, address_of(sockets)[1]),
+    )
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(

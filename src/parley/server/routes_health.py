@@ -22,10 +22,14 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """`state` is starting, warming, ready, degraded, failed or draining; `problems` says per stage what is missing."""
+    """`state` is starting, warming, ready, degraded, failed or draining; `problems` says per stage what is missing.
+
+    `media` is open, closed (the server comes or goes), or off (there is no media port).
+    """
 
     ready: bool
     state: str
+    media: str
     problems: dict[str, str]
 
 
@@ -38,9 +42,10 @@ async def healthz() -> Health:
 @get("/readyz", tags=["operation"])
 async def readyz(parts: NamedDependency[Parts]) -> Response[Readiness]:
     """Answer 200 when every engine is warm, else 503 with what is missing, in detail on servers without keys."""
-    ready = parts.room.state == "ready"
+    media = "off" if parts.media is None else "open" if parts.media.live else "closed"
+    ready = parts.room.state == "ready" and media != "closed"
     problems = dict.fromkeys(parts.room.problems, "not ready; see the log") if parts.keys else parts.room.problems
-    body = Readiness(ready, parts.room.state, dict(problems))
+    body = Readiness(ready, parts.room.state, media, dict(problems))
     headers = {"cache-control": "no-store"} | ({} if ready else {"retry-after": "1"})
     return Response(body, status_code=200 if ready else 503, headers=headers)
 

@@ -37,6 +37,7 @@ from parley.server.settings_values import (
 __all__ = ["OPTIONS", "ConfigError", "EngineStage", "Option", "Resolved", "Settings", "load_settings", "resolve"]
 
 DEFAULT_FILE = "parley.toml"
+MAX_ANNOUNCED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("port", as_port, 8080, "HTTP and WebSocket port. 0 takes a free one.", "N"),
     Option("media_port", as_port, None, "UDP and TCP port for WebRTC media. Default: the HTTP port + 1.", "N"),
     Option(
-        "announce", as_address, None, "Address to announce to WebRTC peers, e.g. the public one behind NAT.", "ADDR"
+        "announce",
+        as_address,
+        (),
+        "Address to announce to WebRTC peers, e.g. the public one behind NAT; at most three. Default: this machine's.",
+        "ADDR",
+        many=True,
     ),
+    Option("media_threads", as_count, None, "Threads that carry WebRTC media. Default: one less than processors.", "N"),
     Option(
         "api_key",
         as_api_keys,
@@ -182,13 +189,16 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     media_port: int | None = None
-    announce: str | None = None
+    announce: tuple[str, ...] = ()
+    media_threads: int | None = None
     api_keys: tuple[str, ...] = ()
     calls_apps: tuple[tuple[str, str], ...] = ()
     cors_origins: tuple[str, ...] = ()
     tls: tuple[Path, Path] | None = None
     tls_self_signed: bool = False
     lan: bool = False
+    root_path: str = ""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     max_session_minutes: int = 60
     max_sessions: int = 200
     capture: Path | None = None
@@ -202,8 +212,6 @@ class Settings:
 
 def load_settings(
     *, flags: Mapping[str, Any], environ: Mapping[str, str], directory: Path, config: Path | None = None
-    root_path: str = ""
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 ) -> Settings:
     """Read all sources into checked settings. Raises `ConfigError` naming the key, the value and the fix."""
     values: dict[str, Any] = {one.option.name: one.value for one in resolve(flags, environ, directory, config)}
@@ -211,6 +219,7 @@ def load_settings(
         api_keys=values.pop("api_key"),
         calls_apps=tuple(_app(text) for text in values.pop("calls_app")),
         cors_origins=values.pop("cors_origin"),
+        trusted_proxies=values.pop("trusted_proxy"),
         stt=_stage(values, "stt"),
         llm=_stage(values, "llm"),
         tts=_stage(values, "tts"),
@@ -219,6 +228,8 @@ def load_settings(
     if settings.lan and is_loopback(settings.host):
         settings = replace(settings, host="0.0.0.0")  # noqa: S104 - what the flag asks for
     _check_binding(settings)
+    if len(settings.announce) > MAX_ANNOUNCED:
+        raise ConfigError(f"--announce: {len(settings.announce)} addresses were given; peers are told at most three.")
     return settings
 
 
@@ -230,7 +241,6 @@ def resolve(
     `flags` holds what was given on the command line, by name, absent or None where it was not. `directory` is where a
     `parley.toml` is looked for; `config` (or `PARLEY_CONFIG`) names another file, which must exist.
     """
-        trusted_proxies=values.pop("trusted_proxy"),
     _refuse_unknown(environ)
     path, table = _read_file(environ, directory, config)
     return [_resolve_one(option, flags, environ, path, table) for option in OPTIONS]

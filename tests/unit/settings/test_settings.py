@@ -54,7 +54,13 @@ def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
         "calls_app": "app:secret",
         "log_level": "debug",
     }
-    sample |= {"max_session_minutes": "9", "max_sessions": "9", "cors_origin": "https://a.example", "host": "127.0.0.9"}
+    sample |= {
+        "max_session_minutes": "9",
+        "max_sessions": "9",
+        "media_threads": "9",
+        "cors_origin": "https://a.example",
+        "host": "127.0.0.9",
+    }
     (tmp_path / "c.pem").touch()
     sample |= {"root_path": "/voice", "trusted_proxy": "203.0.113.8"}
     sample |= {"tls": f"{tmp_path}/c.pem {tmp_path}/c.pem", "tls_self_signed": "yes", "lan": "yes"}
@@ -123,7 +129,9 @@ REFUSED = [
     ({"cors_origin": ("app.example",)}, {}, "", "is not an origin"),
     ({"cors_origin": ("https://app.example/path",)}, {}, "", "is not an origin"),
     ({"calls_app": ("justid",)}, {}, "", "ID:SECRET"),
-    ({"announce": "myhost"}, {}, "", "not an IP address"),
+    ({"announce": ("myhost",)}, {}, "", "not an IP address"),
+    ({"announce": ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")}, {}, "", "at most three"),
+    ({"media_threads": "0"}, {}, "", "whole number from 1"),
     ({"max_session_minutes": "0"}, {}, "", "whole number from 1"),
     ({"log_level": "loud"}, {}, "", "debug, info, warning or error"),
     ({"voice": " "}, {}, "", "the value is empty"),
