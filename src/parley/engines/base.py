@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from parley.protocol.realtime.generation import Chunk, GenerationContext
+from parley.protocol.realtime.generation import Chunk, GenerationContext, TokenLogProb
 
 __all__ = [
     "Capabilities",
@@ -110,11 +110,15 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecognitionOptions:
-    """Hints for one turn: ISO-639-1 `language`, a text `prompt`, the client's `model` name."""
+    """Hints for one turn: ISO-639-1 `language`, a text `prompt`, the client's `model` name.
+
+    `logprobs`: token log probabilities are wanted, where the engine has them.
+    """
 
     language: str | None = None
     prompt: str | None = None
     model: str = ""
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Transcript:
     words: tuple[WordTime, ...] = ()
     confidence: float | None = None
     """Mean token log-probability where known."""
+    logprobs: tuple[TokenLogProb, ...] = ()
 
 
 class Recognition(Protocol):

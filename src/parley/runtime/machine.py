@@ -42,6 +42,7 @@ class Machine:
             created_unix=header.created_unix,
             max_session_ms=header.max_session_ms,
             needs_transcript=header.needs_transcript,
+            sees=header.sees,
             pacing=header.pacing,
             lanes=tuple(LaneId(lane) for lane in header.lanes),
         )

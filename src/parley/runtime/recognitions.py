@@ -65,7 +65,10 @@ class Recognitions:
         hearing = _Hearing(order.lane, order.start_sample, order.start_sample)
         self._open[order.item_id] = hearing
         options = RecognitionOptions(
-            language=order.options.language, prompt=order.options.prompt, model=order.options.model
+            language=order.options.language,
+            prompt=order.options.prompt,
+            model=order.options.model,
+            logprobs=order.options.logprobs,
         )
         with Containment("stt", hearing.failed):
             hearing.recognition = self._recognizer.open(options)
@@ -174,4 +177,4 @@ def answer(item_id: ItemId, reading: Transcript | EngineError, seconds: float) -
     """Put a final reading of `seconds` of audio into the machine's alphabet."""
     if isinstance(reading, EngineError):
         return TranscriptFailed(item_id, reading.code, reading.message)
-    return TranscriptFinal(item_id, reading.text, seconds, reading.language)
+    return TranscriptFinal(item_id, reading.text, seconds, reading.language, reading.logprobs)

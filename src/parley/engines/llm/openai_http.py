@@ -126,6 +126,8 @@ class OpenAIChatModel:
         tools = chat_tools(context)
         if tools:
             request |= {"tools": tools, "tool_choice": chat_tool_choice(context)}
+            if context.parallel_tool_calls is not None:
+                request["parallel_tool_calls"] = context.parallel_tool_calls
         if context.max_output_tokens is not None:
             limit = "max_completion_tokens" if self._endpoint.is_openai else "max_tokens"
             request[limit] = context.max_output_tokens

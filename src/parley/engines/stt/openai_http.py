@@ -22,6 +22,7 @@ from parley.engines.base import Capabilities, EngineError, EngineInfo, Recogniti
 from parley.engines.catalog import StageSettings
 from parley.engines.openai_endpoint import Endpoint, Timeouts
 from parley.engines.read_ahead import ReadAhead
+from parley.protocol.realtime.generation import TokenLogProb
 
 __all__ = ["OpenAIRecognition", "OpenAIRecognizer", "build"]
 
@@ -40,6 +41,7 @@ class OpenAIRecognizer:
         self._endpoint = Endpoint("stt", settings, timeouts=timeouts)
         self._create = self._endpoint.client.audio.transcriptions.with_raw_response.create
         self._format = "verbose_json"
+        self._gives_logprobs = True
         self._open: set[ReadAhead[Transcript]] = set()
 
     @property
@@ -86,9 +88,12 @@ class OpenAIRecognizer:
         try:
             return await self._post(wav, options)
         except (openai.BadRequestError, openai.UnprocessableEntityError):
-            if self._format == "json":
+            if options.logprobs and self._gives_logprobs:
+                self._gives_logprobs = False
+            elif self._format != "json":
+                self._format = "json"
+            else:
                 raise
-            self._format = "json"
         except (openai.APIError, httpx2.HTTPError) as error:
             delay_s = self._endpoint.retry_delay_s(error)
             if delay_s is None:
@@ -106,6 +111,8 @@ class OpenAIRecognizer:
             request["language"] = options.language
         if options.prompt:
             request["prompt"] = options.prompt
+        if options.logprobs and self._gives_logprobs:
+            request |= {"include": ["logprobs"], "response_format": "json"}
         raw = await self._create(**request)
         response: httpx2.Response = raw.http_response
         return response
@@ -206,6 +213,18 @@ def _read(response: httpx2.Response) -> Transcript:
         text.strip(),
         language=language if isinstance(language, str) and language else None,
         confidence=sum(logprobs) / len(logprobs) if logprobs else None,
+        logprobs=_token_logprobs(body.get("logprobs")),
+    )
+
+
+def _token_logprobs(rows: Any) -> tuple[TokenLogProb, ...]:
+    """Read `logprobs` of an answer: a list of `{token, logprob, bytes}`."""
+    if not isinstance(rows, list):
+        return ()
+    return tuple(
+        TokenLogProb(row["token"], float(row["logprob"]))
+        for row in rows
+        if isinstance(row, dict) and isinstance(row.get("token"), str) and isinstance(row.get("logprob"), int | float)
     )
 
 

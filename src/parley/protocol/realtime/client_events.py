@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from parley.protocol.realtime.items import Item, McpApprovalResponseItem
+from parley.protocol.realtime.prompts import PromptReference
 from parley.protocol.realtime.session_config import AudioFormat, SessionPatch
 from parley.protocol.realtime.tools import Tool, ToolChoice
 
@@ -112,6 +113,8 @@ class ResponseParams(msgspec.Struct, frozen=True, kw_only=True):
     output_format: AudioFormat | UnsetType = UNSET
     temperature: float | UnsetType | None = UNSET
     metadata: dict[str, str] | None = None
+    parallel_tool_calls: bool | UnsetType | None = UNSET
+    prompt: PromptReference | None = None
 
 
 class ResponseCreate(_Event, frozen=True, kw_only=True, tag="response.create"):

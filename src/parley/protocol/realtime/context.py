@@ -38,6 +38,7 @@ from parley.protocol.realtime.items import (
     OutputAudioPart,
     OutputTextPart,
 )
+from parley.protocol.realtime.tokens import image_tokens
 
 __all__ = ["InputTally", "failure_text", "visible"]
 
@@ -50,6 +51,7 @@ class InputTally:
     text_chars: int = 0
     user_audio_ms: int = 0
     assistant_audio_ms: int = 0
+    image_tokens: int = 0
 
     def add(self, other: InputTally) -> None:
         """Count another context as well: a response that went on was given two."""
@@ -57,6 +59,7 @@ class InputTally:
         self.text_chars += other.text_chars
         self.user_audio_ms += other.user_audio_ms
         self.assistant_audio_ms += other.assistant_audio_ms
+        self.image_tokens += other.image_tokens
 
 
 def visible(entries: Iterable[Entry], now: Ms) -> tuple[tuple[Item, ...], InputTally]:
@@ -165,4 +168,4 @@ def _count_part(entry: Entry, part: ContentPart, now: Ms, tally: InputTally) -> 
             tally.assistant_audio_ms += entry.spoken.heard_ms(now) if entry.spoken is not None else 0
             tally.text_chars += len(part.transcript)
         case InputImagePart():
-            pass
+            tally.image_tokens += image_tokens(part)

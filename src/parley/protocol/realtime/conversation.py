@@ -13,18 +13,27 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.ids import ItemId
 from parley.protocol.realtime.items import (
     ContentPart,
     ConversationItem,
+    FunctionCallOutputItem,
     InputAudioPart,
+    InputImagePart,
+    InputTextPart,
     MessageItem,
     OutputAudioPart,
+    OutputTextPart,
 )
 from parley.protocol.realtime.playback import Spoken
 from parley.protocol.realtime.transcripts import Reading
 
 __all__ = ["ROOT", "Conversation", "Entry", "stripped_of_audio", "user_speech"]
+
+MAX_ITEMS = 10_000
+MAX_CHARS = 64 << 20
+"""Bounds of one conversation, for what clients add by hand."""
 
 ROOT = "root"
 """The `previous_item_id` that puts an item first."""
@@ -41,6 +50,8 @@ class Entry:
     """How long the user's speech is."""
     spoken: Spoken | None = None
     """What of the assistant's speech was heard."""
+    forgotten: bool = False
+    """The conversation got too long for it: models are not told of it any more."""
 
     @property
     def id(self) -> ItemId:
@@ -76,6 +87,18 @@ class Conversation:
 
     _entries: list[Entry] = field(default_factory=list[Entry])
     _by_id: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    _chars: int = 0
+
+    def room_fault(self, item: ConversationItem) -> ClientFault | None:
+        """Refuse a client's item that there is no room for: memory has a bound."""
+        if len(self._entries) < MAX_ITEMS and self._chars + _chars(item) <= MAX_CHARS:
+            return None
+        return ClientFault(
+            code="conversation_full",
+            message=f"A conversation holds at most {MAX_ITEMS} items and {MAX_CHARS >> 20} MiB of text and pictures: "
+            "delete some items first.",
+            param="item",
+        )
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries, in order, as they are now."""
@@ -103,11 +126,13 @@ class Conversation:
         else:
             self._entries.insert(self._entries.index(self._by_id[after]) + 1, entry)
         self._by_id[entry.id] = entry
+        self._chars += _chars(entry.item)
         return self.previous_id(entry)
 
     def remove(self, item_id: str) -> Entry:
         """Take an existing entry out; its neighbours close up, and its id is free again."""
         entry = self._by_id.pop(item_id)
+        self._chars = max(0, self._chars - _chars(entry.item))
         self._entries.remove(entry)
         return entry
 
@@ -128,3 +153,22 @@ def _silent(part: ContentPart) -> ContentPart:
     if isinstance(part, InputAudioPart | OutputAudioPart):
         return msgspec.structs.replace(part, audio=msgspec.UNSET)
     return part
+
+
+def _chars(item: ConversationItem) -> int:
+    """Weigh what a client can make heavy."""
+    if isinstance(item, FunctionCallOutputItem):
+        return len(item.output)
+    if not isinstance(item, MessageItem):
+        return 0
+    return sum(map(_part_chars, item.content))
+
+
+def _part_chars(part: ContentPart) -> int:
+    match part:
+        case InputTextPart() | OutputTextPart():
+            return len(part.text)
+        case InputAudioPart() | OutputAudioPart():
+            return len(part.transcript or "")
+        case InputImagePart():
+            return len(part.image_url)

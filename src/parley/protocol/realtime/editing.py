@@ -27,6 +27,7 @@ from parley.protocol.realtime.outputs import (
     TranscriptionOptions,
     TruncateItemAudio,
 )
+from parley.protocol.realtime.pictures import picture_fault
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
@@ -56,6 +57,7 @@ class Editing:
         mcp: McpServers,
         *,
         needs_transcript: bool,
+        sees: bool,
     ) -> None:
         self._effects = effects
         self._conversation = conversation
@@ -63,30 +65,14 @@ class Editing:
         self._playback = playback
         self._mcp = mcp
         self._needs_transcript = needs_transcript
+        self._sees = sees
 
     def create(
         self, event: ConversationItemCreate, *, taken: bool, format: AudioFormat, options: TranscriptionOptions
     ) -> ClientFault | None:
         """Add an item. `taken`: its id was promised to a turn that is going on."""
-        after = event.previous_item_id
-        if event.item.id and (taken or self._conversation.get(event.item.id) is not None):
-            return ClientFault(
-                code="invalid_value",
-                message=f"Error adding item: an item with id '{event.item.id}' already exists; "
-                "leave the id out or delete that item first.",
-                param="item.id",
-            )
-        if after is not None and after != ROOT and self._conversation.get(after) is None:
-            return ClientFault(
-                code="invalid_value",
-                message=f"Error adding item: the previous item with id '{after}' does not exist; "
-                'use the id of an item in the conversation, "root" for the beginning, or leave it out for the end.',
-                param="previous_item_id",
-            )
-        if (
-            isinstance(event.item, McpApprovalResponseItem)
-            and (fault := self._mcp.approval_fault(event.item)) is not None
-        ):
+        fault = self._creation_fault(event, taken=taken)
+        if fault is not None:
             return fault
         item_id = ItemId(event.item.id) if event.item.id else self._effects.item_id()
         entry = Entry(_settled(stripped_of_audio(event.item, item_id)))
@@ -97,13 +83,36 @@ class Editing:
             if wanted is not None:
                 entry.reading = self._transcripts.expect(item_id, on_wire=False)
             self._effects.add(TranscribeItemAudio(item_id, audio, format, wanted))
-        previous = self._conversation.add(entry, after)
+        previous = self._conversation.add(entry, event.previous_item_id)
         event_id = self._effects.event_id
         self._effects.send(ConversationItemAdded(event_id=event_id(), previous_item_id=previous, item=entry.item))
         self._effects.send(ConversationItemDone(event_id=event_id(), previous_item_id=previous, item=entry.item))
         if isinstance(entry.item, McpApprovalResponseItem):
             self._mcp.approved(entry.item)
         return None
+
+    def _creation_fault(self, event: ConversationItemCreate, *, taken: bool) -> ClientFault | None:
+        item, after = event.item, event.previous_item_id
+        if item.id and (taken or self._conversation.get(item.id) is not None):
+            return ClientFault(
+                code="invalid_value",
+                message=f"Error adding item: an item with id '{item.id}' already exists; "
+                "leave the id out or delete that item first.",
+                param="item.id",
+            )
+        if after is not None and after != ROOT and self._conversation.get(after) is None:
+            return ClientFault(
+                code="invalid_value",
+                message=f"Error adding item: the previous item with id '{after}' does not exist; "
+                'use the id of an item in the conversation, "root" for the beginning, or leave it out for the end.',
+                param="previous_item_id",
+            )
+        fault = self._conversation.room_fault(item)
+        if fault is None and not self._sees:
+            fault = picture_fault(item, "item")
+        if fault is None and isinstance(item, McpApprovalResponseItem):
+            fault = self._mcp.approval_fault(item)
+        return fault
 
     def retrieve(self, event: ConversationItemRetrieve, connection: ConnectionId) -> ClientFault | None:
         """Show an item to the connection that asks."""

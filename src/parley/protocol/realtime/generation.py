@@ -24,6 +24,7 @@ __all__ = [
     "GenerationContext",
     "TextDelta",
     "TextSpan",
+    "TokenLogProb",
     "ToolCallDelta",
     "ToolCallDone",
 ]
@@ -47,6 +48,7 @@ class GenerationContext(msgspec.Struct, frozen=True, tag=True):
     speed: float
     max_output_tokens: int | None
     temperature: float | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag=True):
@@ -92,6 +94,13 @@ class ToolCallDone(msgspec.Struct, frozen=True, tag=True):
     call_id: CallId
     name: str
     arguments: str
+
+
+class TokenLogProb(msgspec.Struct, frozen=True, array_like=True):
+    """How sure a recogniser is of one token: its text, and the logarithm of its probability."""
+
+    token: str
+    logprob: float
 
 
 class EngineUsage(msgspec.Struct, frozen=True, tag=True):

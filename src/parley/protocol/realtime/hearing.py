@@ -36,7 +36,7 @@ from parley.protocol.realtime.server_events import (
     SpeechStopped,
     TimeoutTriggered,
 )
-from parley.protocol.realtime.session_config import SessionConfig
+from parley.protocol.realtime.session_config import SessionConfig, Transcription
 from parley.protocol.realtime.transcripts import Transcripts
 from parley.protocol.realtime.turns import SAMPLES_PER_MS
 
@@ -82,6 +82,8 @@ class Hearing:
         self._transcripts = transcripts
         self._needs_transcript = needs_transcript
         self._config = config.audio.input
+        self._language = config.language
+        self._logprobs = _wants_logprobs(config)
         self._lanes: dict[LaneId, Lane] = {}
         self._asked: dict[LaneId, tuple[ItemId, Ms]] = {}
         """The open question to the turn detector and when it is given up."""
@@ -107,6 +109,8 @@ class Hearing:
         """Take new settings; turn detection changes at once."""
         changed = config.audio.input.turn_detection != self._config.turn_detection
         self._config = config.audio.input
+        self._language = config.language
+        self._logprobs = _wants_logprobs(config)
         if changed:
             self._asked.clear()
             for lane in self._lanes.values():
@@ -177,10 +181,9 @@ class Hearing:
 
     def options(self) -> TranscriptionOptions:
         """How the client wants its speech recognised."""
-        wanted = self._config.transcription
-        if wanted is None:
-            return TranscriptionOptions()
-        return TranscriptionOptions(wanted.model or "", wanted.language, wanted.prompt)
+        wanted = self._config.transcription or Transcription()
+        language = wanted.language or self._language
+        return TranscriptionOptions(wanted.model or "", language, wanted.prompt, logprobs=self._logprobs)
 
     def _lane(self, lane_id: LaneId) -> Lane:
         lane = self._lanes.get(lane_id)
@@ -277,3 +280,7 @@ class Hearing:
                 f"but buffer only has {buffered_ms:.2f}ms of audio." + hint
             ),
         )
+
+
+def _wants_logprobs(config: SessionConfig) -> bool:
+    return "item.input_audio_transcription.logprobs" in (config.include or ())

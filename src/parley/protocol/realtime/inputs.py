@@ -12,9 +12,10 @@ import msgspec
 
 from parley.protocol.realtime.client_events import ClientEvent
 from parley.protocol.realtime.errors import ClientFault
-from parley.protocol.realtime.generation import Chunk
+from parley.protocol.realtime.generation import Chunk, TokenLogProb
 from parley.protocol.realtime.ids import ConnectionId, ItemId, LaneId, ResponseId
 from parley.protocol.realtime.items import McpError, McpToolInfo
+from parley.protocol.realtime.resources import RateLimit
 from parley.protocol.realtime.session_config import StoredPrompt
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PlayoutDrained",
     "PlayoutFlushed",
     "PlayoutStarted",
+    "QuotasChanged",
     "SessionExpired",
     "Tick",
     "ToolFailed",
@@ -105,6 +107,7 @@ class TranscriptFinal(msgspec.Struct, frozen=True, tag=True):
     text: str
     seconds: float
     language: str | None = None
+    logprobs: tuple[TokenLogProb, ...] = ()
 
 
 class TranscriptFailed(msgspec.Struct, frozen=True, tag=True):
@@ -176,6 +179,12 @@ class ToolFailed(msgspec.Struct, frozen=True, tag=True):
     error: McpError
 
 
+class QuotasChanged(msgspec.Struct, frozen=True, tag=True):
+    """What is left of the client's quotas, after a response was counted: told to every connection."""
+
+    rate_limits: tuple[RateLimit, ...]
+
+
 class SessionExpired(msgspec.Struct, frozen=True, tag=True):
     """The runner ends the session early, for a reason of its own; close everything with that reason.
 
@@ -208,6 +217,7 @@ Input = (
     | McpListingFailed
     | ToolReturned
     | ToolFailed
+    | QuotasChanged
     | SessionExpired
     | Tick
 )

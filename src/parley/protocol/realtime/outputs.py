@@ -71,11 +71,15 @@ class FlushPlayout(msgspec.Struct, frozen=True, tag=True):
 
 
 class TranscriptionOptions(msgspec.Struct, frozen=True, tag=True):
-    """How to recognise: the client's model name (an alias), ISO-639-1 language, and a hint text."""
+    """How to recognise: the client's model name (an alias), ISO-639-1 language, and a hint text.
+
+    `logprobs`: the client wants log probabilities, where the recogniser has them.
+    """
 
     model: str = ""
     language: str | None = None
     prompt: str | None = None
+    logprobs: bool = False
 
 
 class StartTranscription(msgspec.Struct, frozen=True, tag=True):

@@ -18,12 +18,13 @@ from parley.protocol.realtime.generation import GenerationContext
 from parley.protocol.realtime.ids import ResponseId
 from parley.protocol.realtime.items import InputAudioPart, Item, MessageItem
 from parley.protocol.realtime.mcp import McpServers
+from parley.protocol.realtime.pictures import picture_fault
 from parley.protocol.realtime.response import ResponseShape
-from parley.protocol.realtime.session_config import SessionConfig
+from parley.protocol.realtime.session_config import SessionConfig, StoredPrompt, Truncation
 from parley.protocol.realtime.toolbox import Toolbox, settle_tools
 from parley.protocol.realtime.tools import ToolChoice
 
-__all__ = ["Plan", "plan_response"]
+__all__ = ["Plan", "filled", "plan_response"]
 
 _Value = TypeVar("_Value")
 
@@ -37,7 +38,9 @@ class Plan:
     from_conversation: bool
     instructions: str
     toolbox: Toolbox
+    truncation: Truncation
     speed: float
+    parallel_tool_calls: bool | None
 
     @property
     def prompt_chars(self) -> int:
@@ -59,6 +62,7 @@ class Plan:
             speed=self.speed,
             max_output_tokens=None if limit == "inf" else limit,
             temperature=self.shape.temperature,
+            parallel_tool_calls=self.parallel_tool_calls,
         )
 
     def next_context(self, response_id: ResponseId, items: tuple[Item, ...], *, last: bool) -> GenerationContext:
@@ -70,16 +74,16 @@ class Plan:
 
 
 def plan_response(
-    params: ResponseParams, config: SessionConfig, conversation: Conversation, mcp: McpServers
+    params: ResponseParams, config: SessionConfig, conversation: Conversation, mcp: McpServers, *, sees: bool
 ) -> Plan | ClientFault:
-    """Settle what `params` asks for under `config`; a fault if its input names what is not there."""
+    """Settle what `params` asks for under `config`; a fault if its input names what is not there or cannot be used."""
     tools = _or(params.tools, config.tools)
     choice: ToolChoice = _or(params.tool_choice, config.tool_choice)
     entries: tuple[Entry, ...] | ClientFault
     if isinstance(params.input, UnsetType):
         entries = conversation.entries()
     else:
-        entries = _given_input(params.input, conversation)
+        entries = _given_input(params.input, conversation, sees=sees)
     if isinstance(entries, ClientFault):
         return entries
     output = config.audio.output
@@ -100,16 +104,30 @@ def plan_response(
         from_conversation=isinstance(params.input, UnsetType),
         instructions=_or(params.instructions, config.instructions),
         toolbox=settle_tools(tools, choice, hosted=config.hosted_tools, offers=mcp.offers(tools)),
+        truncation=config.truncation,
         speed=output.speed,
+        parallel_tool_calls=_or(params.parallel_tool_calls, config.parallel_tool_calls),
+    )
+
+
+def filled(params: ResponseParams, prompt: StoredPrompt) -> ResponseParams:
+    """Put a stored prompt's settings below those that the client sent itself."""
+    below = prompt.settings
+    return msgspec.structs.replace(
+        params,
+        instructions=_or(params.instructions, below.instructions),
+        tools=_or(params.tools, below.tools),
+        tool_choice=_or(params.tool_choice, below.tool_choice),
     )
 
 
 def _or(override: _Value | UnsetType, value: _Value) -> _Value:
+    """Give the override, if there is one."""
     return value if isinstance(override, UnsetType) else override
 
 
 def _given_input(
-    given: tuple[Item | ItemReference, ...], conversation: Conversation
+    given: tuple[Item | ItemReference, ...], conversation: Conversation, *, sees: bool
 ) -> tuple[Entry, ...] | ClientFault:
     entries: list[Entry] = []
     for index, item in enumerate(given):
@@ -122,6 +140,8 @@ def _given_input(
                     "reference an item that was added and not deleted.",
                     param=f"response.input[{index}].id",
                 )
+        elif not sees and (fault := picture_fault(item, f"response.input[{index}]")) is not None:
+            return fault
         elif _is_unheard(item):
             return ClientFault(
                 code="invalid_value",

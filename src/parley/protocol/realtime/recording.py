@@ -55,6 +55,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     created_unix: int
     max_session_ms: int
     needs_transcript: bool = True
+    sees: bool = True
     pacing: Literal["client", "server"] = "client"
     lanes: tuple[str, ...] = ("0",)
     ids: tuple[str, ...] | None = None
@@ -142,6 +143,7 @@ def new_session(header: Header) -> tuple[RealtimeSession, _ReplayedIds | None]:
         created_unix=header.created_unix,
         max_session_ms=header.max_session_ms,
         needs_transcript=header.needs_transcript,
+        sees=header.sees,
         pacing=header.pacing,
         lanes=tuple(LaneId(lane) for lane in header.lanes),
     )

@@ -5,6 +5,7 @@ Takes decoded JSON, gives typed values or raises `Refused`. Neighbours: `request
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -217,6 +218,7 @@ def _check_metadata(metadata: dict[str, str] | None) -> None:
             )
 
 
+_IMAGE = re.compile(r"data:image/(?:png|jpe?g|webp|gif);base64,", re.IGNORECASE)
 _ITEM_TYPES = ("message", "function_call", "function_call_output", "mcp_approval_response")
 _TEXT_PART = {"user": "input_text", "system": "input_text", "assistant": "output_text"}
 _AUDIO_PART = {"user": "input_audio", "system": "input_audio", "assistant": "output_audio"}
@@ -290,7 +292,8 @@ def _normal_part(part: dict[str, Any], role: str, param: str) -> dict[str, Any]:
             f"Invalid value for '{param}.type'. Supported values are: 'input_text', 'input_audio', 'input_image', "
             "'output_text', 'output_audio'.",
         )
-    if kind == "input_image" and not str(part.get("image_url", "")).startswith("data:image/"):
-        raise refused("invalid_value", f"{param}.image_url", f"'{param}.image_url' is a data:image/… URI.")
+    if kind == "input_image" and not _IMAGE.match(str(part.get("image_url", ""))[:64]):
+        words = f"'{param}.image_url' is a data URI of a PNG, JPEG, WebP or GIF: data:image/png;base64,…"
+        raise refused("invalid_value", f"{param}.image_url", words)
     kept = {name: value for name, value in part.items() if value is not None}
     return {**kept, "type": kind}

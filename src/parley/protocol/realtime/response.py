@@ -136,6 +136,10 @@ class LiveResponse:
         waits = any(isinstance(part, CallInProgress) for part in self._parts)
         return not waits and any(run.continues and run.done and not run.told_before for run in self._runs())
 
+    def spoken_items(self) -> list[ItemId]:
+        """Give the ids of its spoken messages."""
+        return [part.entry.id for part in self._messages() if part.spoken is not None]
+
     def create(self) -> None:
         """Announce it."""
         self._effects.send(ResponseCreated(event_id=self._effects.event_id(), response=self._resource("in_progress")))

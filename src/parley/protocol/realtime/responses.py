@@ -21,7 +21,7 @@ Neighbours: `planning` (what a response is to be), `response` (its events), `pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
@@ -51,19 +51,23 @@ from parley.protocol.realtime.items import (
     MessageItem,
 )
 from parley.protocol.realtime.mcp import McpServers
-from parley.protocol.realtime.outputs import CancelGeneration, StartGeneration
+from parley.protocol.realtime.outputs import CancelGeneration, DropItemAudio, StartGeneration
 from parley.protocol.realtime.planning import Plan, plan_response
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.playout import Cut, Playout
 from parley.protocol.realtime.response import Ending, LiveResponse
 from parley.protocol.realtime.server_events import ResponseError, StatusDetails
 from parley.protocol.realtime.session_config import SessionConfig
+from parley.protocol.realtime.shortening import kept, over_limit
 from parley.protocol.realtime.usage import response_usage
 
-__all__ = ["MAX_GENERATIONS", "TRANSCRIPT_WAIT_MS", "Responses"]
+__all__ = ["MAX_GENERATIONS", "MAX_RUNNING", "TRANSCRIPT_WAIT_MS", "Responses"]
 
 TRANSCRIPT_WAIT_MS = 15_000
 """How long a response waits for the words it answers."""
+
+MAX_RUNNING = 16
+"""Responses that may run at once, out of band ones included."""
 
 MAX_GENERATIONS = 8
 """Generations of one response that may use tools which the server runs."""
@@ -101,12 +105,14 @@ class Responses:
         playback: Playback,
         mcp: McpServers,
         needs_transcript: bool,
+        sees: bool,
     ) -> None:
         self._effects = effects
         self._conversation = conversation
         self._conversation_id = conversation_id
         self._playback = playback
         self._mcp = mcp
+        self._sees = sees
         self._playout = Playout(effects, conversation, playback)
         self._needs_transcript = needs_transcript
         self._running: dict[ResponseId, _Running] = {}
@@ -148,7 +154,13 @@ class Responses:
                 message=f"Conversation already has an active response in progress: {self._default}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        plan = plan_response(params, config, self._conversation, self._mcp)
+        if params.conversation == "none" and len(self._running) >= MAX_RUNNING:
+            return ClientFault(
+                code="rate_limit_exceeded",
+                message=f"{MAX_RUNNING} responses are running. Wait until one is done, or cancel one by its id.",
+                type="rate_limit_error",
+            )
+        plan = plan_response(params, config, self._conversation, self._mcp, sees=self._sees)
         if isinstance(plan, ClientFault):
             return plan
         self._begin(plan, now)
@@ -183,7 +195,7 @@ class Responses:
         if not entries or not (wanted or any(entry.reading and entry.reading.text for entry in entries)):
             self._unanswered.clear()
             return
-        plan = plan_response(ResponseParams(), config, self._conversation, self._mcp)
+        plan = plan_response(ResponseParams(), config, self._conversation, self._mcp, sees=self._sees)
         if not isinstance(plan, ClientFault):
             running = self._begin(plan, now)
             running.give_up_at = now
@@ -213,7 +225,7 @@ class Responses:
     def _try_generation(self, running: _Running, now: Ms) -> None:
         entries = running.plan.entries
         if running.plan.from_conversation:
-            entries = tuple(entry for entry in entries if self._conversation.holds(entry))
+            entries = tuple(entry for entry in entries if self._conversation.holds(entry) and not entry.forgotten)
         if self._waits(entries):
             if now >= running.give_up_at:
                 self._end(
@@ -225,6 +237,12 @@ class Responses:
                 )
             return
         running.given, running.given_tally = visible(entries, now)
+        if running.plan.from_conversation and over_limit(running.given, running.plan.truncation):
+            if running.plan.truncation == "disabled":
+                self._end(running, _TOO_LONG)
+                return
+            entries = _shortened(entries, kept(running.given, running.plan.truncation))
+            running.given, running.given_tally = visible(entries, now)
         if (broken := _unheard(entries)) is not None and broken.reading is not None:
             self._end(running, _failed(broken.reading.code, broken.reading.message))
             return
@@ -369,12 +387,39 @@ class Responses:
             output_ms=live.output_ms,
         )
         live.end(ending, usage)
+        if live.shape.out_of_band:
+            for item_id in live.spoken_items():
+                self._effects.add(DropItemAudio(item_id))
         self._playout.response_done(live.response_id, live.sent_samples)
 
 
 def _failed(code: str, message: str) -> Ending:
     error = ResponseError(type="server_error", code=code, message=message)
     return Ending("failed", StatusDetails(type="failed", error=error))
+
+
+def _shortened(entries: tuple[Entry, ...], items: Sequence[Item]) -> tuple[Entry, ...]:
+    """Forget, from now on, what lies before the first of `items`, which are what is kept of `entries`."""
+    kept_ids = {item.id for item in items}
+    for entry in entries:
+        if entry.id in kept_ids:
+            break
+        entry.forgotten = True
+    return tuple(entry for entry in entries if not entry.forgotten)
+
+
+_TOO_LONG = Ending(
+    "failed",
+    StatusDetails(
+        type="failed",
+        error=ResponseError(
+            type="invalid_request_error",
+            code="context_length_exceeded",
+            message='The conversation is longer than its limit and truncation is "disabled": delete items, or set '
+            'truncation to "auto".',
+        ),
+    ),
+)
 
 
 def _unheard(entries: tuple[Entry, ...]) -> Entry | None:

@@ -47,7 +47,6 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from parley.protocol.realtime.client_events import (
-    ClientEvent,
     ConversationItemCreate,
     ConversationItemDelete,
     ConversationItemRetrieve,
@@ -79,6 +78,7 @@ from parley.protocol.realtime.inputs import (
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
+    QuotasChanged,
     SessionExpired,
     Tick,
     ToolFailed,
@@ -90,13 +90,16 @@ from parley.protocol.realtime.inputs import (
 )
 from parley.protocol.realtime.mcp import McpServers
 from parley.protocol.realtime.outputs import Close, Output
+from parley.protocol.realtime.planning import filled
 from parley.protocol.realtime.playback import Pacing, Playback
+from parley.protocol.realtime.prompts import PromptReference
 from parley.protocol.realtime.responses import Responses
 from parley.protocol.realtime.server_events import (
     Conversation as ConversationResource,
 )
 from parley.protocol.realtime.server_events import (
     ConversationCreated,
+    RateLimitsUpdated,
     SessionCreated,
     SessionUpdated,
 )
@@ -104,6 +107,7 @@ from parley.protocol.realtime.session_config import (
     ServerVad,
     SessionConfig,
     SessionObject,
+    StoredPrompt,
     merged,
     session_object,
 )
@@ -122,7 +126,7 @@ class RealtimeSession:
 
     `now` and every later `now` are of the same monotonic clock; `created_unix` is the wall-clock second that belongs to
     it. `needs_transcript`: the model's input is the recognised text (any cascade), so responses wait for it.
-    `pacing`: whether the client or the server plays the assistant's audio.
+    `sees`: the model takes pictures. `pacing`: whether the client or the server plays the assistant's audio.
     """
 
     def __init__(
@@ -135,6 +139,7 @@ class RealtimeSession:
         created_unix: int,
         max_session_ms: int,
         needs_transcript: bool = True,
+        sees: bool = True,
         pacing: Pacing = "client",
         lanes: tuple[str, ...] = ("0",),
     ) -> None:
@@ -167,6 +172,7 @@ class RealtimeSession:
             playback=self._playback,
             mcp=self._mcp,
             needs_transcript=needs_transcript,
+            sees=sees,
         )
         self._editing = Editing(
             self._effects,
@@ -175,6 +181,7 @@ class RealtimeSession:
             self._playback,
             self._mcp,
             needs_transcript=needs_transcript,
+            sees=sees,
         )
 
     @property
@@ -216,7 +223,7 @@ class RealtimeSession:
             case EngineChunk():
                 self._responses.take(input.response_id, input.chunk, now)
             case ClientEventReceived():
-                fault = self._client_event(input.event, input.connection, now)
+                fault = self._client_event(input, now)
                 if fault is not None:
                     self._effects.fail(fault, input.connection, input.event.event_id)
             case ClientFaultReceived():
@@ -229,6 +236,8 @@ class RealtimeSession:
                 self._end_early(input)
             case McpToolsListed() | McpListingFailed() | ToolReturned() | ToolFailed():
                 self._tool_news(input)
+            case QuotasChanged():
+                self._tell_quotas(input)
             case Disconnected() | Tick():
                 pass
             case _:
@@ -274,8 +283,13 @@ class RealtimeSession:
             case _:
                 assert_never(input)
 
+    def _tell_quotas(self, changed: QuotasChanged) -> None:
+        if self._config.type == "realtime":
+            event_id = self._effects.event_id()
+            self._effects.send(RateLimitsUpdated(event_id=event_id, rate_limits=changed.rate_limits))
+
     def _recognised(self, final: TranscriptFinal) -> None:
-        reading = self._transcripts.final(final.item_id, final.text, final.seconds)
+        reading = self._transcripts.final(final.item_id, final.text, final.seconds, final.logprobs)
         entry = self._conversation.get(final.item_id)
         if reading is not None and reading.on_wire and entry is not None:
             entry.write_transcript(reading.text)
@@ -290,10 +304,11 @@ class RealtimeSession:
 
     # --- client events -------------------------------------------------------------------------------------------
 
-    def _client_event(self, event: ClientEvent, connection: ConnectionId, now: Ms) -> ClientFault | None:
+    def _client_event(self, received: ClientEventReceived, now: Ms) -> ClientFault | None:
+        event = received.event
         match event:
             case SessionUpdate():
-                return self._update(event)
+                return self._update(event, received.prompt)
             case InputAudioBufferCommit():
                 return self._commit(now)
             case InputAudioBufferClear():
@@ -303,11 +318,11 @@ class RealtimeSession:
             case InputAudioBufferAppend():
                 pass  # arrives as LaneAdvanced; nothing to do for the event itself
             case ResponseCreate():
-                return self._create_response(event, now)
+                return self._create_response(event, received.prompt, now)
             case ResponseCancel():
                 return self._responses.cancel(event.response_id)
             case _:
-                return self._edit(event, connection, now)
+                return self._edit(event, received.connection, now)
         return None
 
     def _edit(
@@ -333,7 +348,7 @@ class RealtimeSession:
             case _:
                 assert_never(event)
 
-    def _update(self, event: SessionUpdate) -> ClientFault | None:
+    def _update(self, event: SessionUpdate, prompt: StoredPrompt | None) -> ClientFault | None:
         wanted = event.session.type
         if isinstance(wanted, str) and wanted != self._config.type:
             return ClientFault(
@@ -344,10 +359,14 @@ class RealtimeSession:
             )
         # DEVIATION: the vendor refuses a new voice once audio was produced, and the whole update with it. Here it
         # applies from the next response.
+        named = event.session.prompt
+        if isinstance(named, PromptReference) and prompt is None:
+            return _no_such_prompt(named, "session.prompt.id")
         tools = event.session.tools
         if isinstance(tools, tuple) and (fault := self._mcp.fault(tools, "session.tools")) is not None:
             return fault
-        self._config = merged(self._config, event.session)
+        settled = merged(self._config, prompt.settings) if prompt is not None else self._config
+        self._config = merged(settled, event.session)
         self._hearing.configure(self._config)
         self._effects.send(SessionUpdated(event_id=self._effects.event_id(), session=self._resource()))
         self._mcp.ask(self._config.tools)
@@ -360,7 +379,7 @@ class RealtimeSession:
             self._act_on(news, now)
         return None
 
-    def _create_response(self, event: ResponseCreate, now: Ms) -> ClientFault | None:
+    def _create_response(self, event: ResponseCreate, prompt: StoredPrompt | None, now: Ms) -> ClientFault | None:
         if self._config.type == "transcription":
             return ClientFault(
                 code="invalid_value",
@@ -368,12 +387,17 @@ class RealtimeSession:
                 "response.create.",
                 param="type",
             )
-        tools = event.response.tools
+        params = event.response
+        if params.prompt is not None:
+            if prompt is None:
+                return _no_such_prompt(params.prompt, "response.prompt.id")
+            params = filled(params, prompt)
+        tools = params.tools
         if isinstance(tools, tuple):
             if (fault := self._mcp.fault(tools, "response.tools")) is not None:
                 return fault
             self._mcp.ask(tools)
-        return self._responses.create(event.response, self._config, now)
+        return self._responses.create(params, self._config, now)
 
     # --- what is heard -------------------------------------------------------------------------------------------
 
@@ -466,3 +490,12 @@ class RealtimeSession:
         self._effects.fail(fault, None)
         self._effects.add(Close(close_code, reason))
         self._finished = True
+
+
+def _no_such_prompt(prompt: PromptReference, param: str) -> ClientFault:
+    version = f" in version '{prompt.version}'" if prompt.version else ""
+    return ClientFault(
+        code="prompt_not_found",
+        message=f"This server has no stored prompt '{prompt.id}'{version}.",
+        param=param,
+    )

@@ -29,6 +29,7 @@ __all__ = [
     "PcmaFormat",
     "PcmuFormat",
     "RealtimeSessionObject",
+    "RetentionRatio",
     "SemanticVad",
     "ServerVad",
     "SessionAudio",
@@ -36,8 +37,10 @@ __all__ = [
     "SessionObject",
     "SessionPatch",
     "StoredPrompt",
+    "TokenLimits",
     "Transcription",
     "TranscriptionSessionObject",
+    "Truncation",
     "TurnDetection",
     "merged",
     "session_object",
@@ -127,6 +130,22 @@ class SessionAudio(msgspec.Struct, frozen=True):
     output: AudioOutput = AudioOutput()
 
 
+class TokenLimits(msgspec.Struct, frozen=True):
+    """How long a conversation may get, in tokens beyond instructions and tools."""
+
+    post_instructions: Annotated[int, Meta(ge=1)]
+
+
+class RetentionRatio(msgspec.Struct, frozen=True, tag_field="type", tag="retention_ratio", omit_defaults=True):
+    """When a conversation gets too long, keep the newest `retention_ratio` of the limit, 0 to 1."""
+
+    retention_ratio: Annotated[float, Meta(ge=0, le=1)]
+    token_limits: TokenLimits | None = None
+
+
+Truncation = Literal["auto", "disabled"] | RetentionRatio
+
+
 class SessionConfig(msgspec.Struct, frozen=True):
     """The effective configuration of a session. `max_output_tokens` is 1..4096 or `"inf"`."""
 
@@ -139,13 +158,15 @@ class SessionConfig(msgspec.Struct, frozen=True):
     parallel_tool_calls: bool | None = None
     max_output_tokens: int | Literal["inf"] = "inf"
     temperature: float | None = None
-    truncation: Any = "auto"
+    truncation: Truncation = "auto"
     prompt: PromptReference | None = None
     tracing: Any = None
     include: tuple[str, ...] | None = None
     audio: SessionAudio = SessionAudio()
     hosted_tools: tuple[FunctionTool, ...] = ()
     """Functions that the server runs itself, beside `tools`. Clients can neither set nor see them."""
+    language: str | None = None
+    """ISO-639-1: what is spoken here unless `transcription` says otherwise. Set by the server only."""
 
     @property
     def speaks(self) -> bool:
@@ -196,7 +217,7 @@ class SessionPatch(msgspec.Struct, frozen=True):
     parallel_tool_calls: bool | UnsetType | None = UNSET
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
     temperature: float | UnsetType | None = UNSET
-    truncation: Any | UnsetType = UNSET
+    truncation: Truncation | UnsetType = UNSET
     prompt: PromptReference | UnsetType | None = UNSET
     tracing: Any | UnsetType = UNSET
     include: tuple[str, ...] | UnsetType | None = UNSET
@@ -259,7 +280,7 @@ class RealtimeSessionObject(msgspec.Struct, frozen=True, tag_field="type", tag="
     max_output_tokens: int | Literal["inf"]
     tracing: Any
     prompt: PromptReference | None
-    truncation: Any
+    truncation: Truncation
     expires_at: int
     audio: SessionAudio
     include: tuple[str, ...] | None

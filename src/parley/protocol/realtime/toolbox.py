@@ -65,13 +65,15 @@ class Toolbox:
 def settle_tools(
     tools: Iterable[Tool], choice: ToolChoice, *, hosted: Iterable[FunctionTool], offers: Iterable[Offer]
 ) -> Toolbox:
-    """Lay out the tools of a response. Where names meet, the client's function wins, then the hosted one."""
+    """Lay out the tools of a response.
+
+    Where names meet, the hosted function wins, so that no client can answer in its place; then the client's.
+    """
     functions = {tool.name: tool for tool in tools if isinstance(tool, FunctionTool)}
     targets: dict[str, Target] = {}
     for tool in hosted:
-        if tool.name not in functions:
-            functions[tool.name] = tool
-            targets[tool.name] = HostedTarget(tool.name)
+        functions[tool.name] = tool
+        targets[tool.name] = HostedTarget(tool.name)
     for offer in offers:
         if not _allowed(offer):
             continue

@@ -13,7 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import UNSET, UnsetType
+
 from parley.protocol.realtime.effects import Effects
+from parley.protocol.realtime.generation import TokenLogProb
 from parley.protocol.realtime.ids import ItemId, LaneId
 from parley.protocol.realtime.outputs import (
     AbandonTranscription,
@@ -24,6 +27,7 @@ from parley.protocol.realtime.outputs import (
 )
 from parley.protocol.realtime.server_events import (
     DurationUsage,
+    LogProb,
     TranscriptionCompleted,
     TranscriptionDelta,
     TranscriptionError,
@@ -40,10 +44,13 @@ class Reading:
     item_id: ItemId
     on_wire: bool
     """The client asked for transcription events."""
+    with_logprobs: bool = False
+    """And for log probabilities in them, where the recogniser has any."""
     state: Literal["open", "final", "failed"] = "open"
     text: str = ""
     partial: str = ""
     seconds: float = 0.0
+    logprobs: tuple[LogProb, ...] | UnsetType = UNSET
     code: str = ""
     message: str = ""
     finished: bool = False
@@ -73,7 +80,9 @@ class Transcripts:
     ) -> Reading:
         """Begin to recognise `lane` from `start_sample` on."""
         self._effects.add(StartTranscription(item_id, lane, start_sample, options))
-        return self.expect(item_id, on_wire=on_wire)
+        reading = self.expect(item_id, on_wire=on_wire)
+        reading.with_logprobs = options.logprobs
+        return reading
 
     def expect(self, item_id: ItemId, *, on_wire: bool) -> Reading:
         """Keep a reading of an item whose recognition was asked for in another way."""
@@ -124,7 +133,7 @@ class Transcripts:
         if reading.on_wire and len(stable) > len(reading.streamed) and stable.startswith(reading.streamed):
             self._stream(reading, stable)
 
-    def final(self, item_id: str, text: str, seconds: float) -> Reading | None:
+    def final(self, item_id: str, text: str, seconds: float, logprobs: tuple[TokenLogProb, ...] = ()) -> Reading | None:
         """Take the recogniser's last word. None if nobody waits for it."""
         reading = self._readings.get(item_id)
         if reading is None or reading.settled:
@@ -132,6 +141,10 @@ class Transcripts:
         reading.state = "final"
         reading.text = text.strip()
         reading.seconds = seconds
+        if reading.with_logprobs and logprobs:
+            reading.logprobs = tuple(
+                LogProb(token=one.token, logprob=one.logprob, bytes=tuple(one.token.encode())) for one in logprobs
+            )
         if reading.in_conversation:
             self._report(reading)
         return reading
@@ -167,6 +180,7 @@ class Transcripts:
                 content_index=0,
                 transcript=reading.text,
                 usage=DurationUsage(seconds=reading.seconds),
+                logprobs=reading.logprobs,
             )
         )
 

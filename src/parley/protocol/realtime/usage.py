@@ -10,18 +10,12 @@ from __future__ import annotations
 from parley.protocol.realtime.context import InputTally
 from parley.protocol.realtime.generation import EngineUsage
 from parley.protocol.realtime.server_events import CachedTokens, InputTokenDetails, OutputTokenDetails, Usage
+from parley.protocol.realtime.tokens import TOKENS_PER_MESSAGE, estimated_tokens
 
-__all__ = ["estimated_tokens", "response_usage"]
+__all__ = ["response_usage"]
 
 USER_MS_PER_TOKEN = 100
 ASSISTANT_MS_PER_TOKEN = 50
-CHARS_PER_TOKEN = 4
-TOKENS_PER_MESSAGE = 2
-
-
-def estimated_tokens(chars: int) -> int:
-    """Estimate the tokens of a text of `chars` characters."""
-    return -(-chars // CHARS_PER_TOKEN)
 
 
 def response_usage(
@@ -33,7 +27,7 @@ def response_usage(
     generated, heard or not.
     """
     engine = engine or EngineUsage()
-    input_text = engine.input_text_tokens or (
+    input_text = max(0, engine.input_text_tokens - tally.image_tokens) or (
         estimated_tokens(prompt_chars + tally.text_chars) + TOKENS_PER_MESSAGE * tally.messages
     )
     input_audio = -(-tally.user_audio_ms // USER_MS_PER_TOKEN) + -(-tally.assistant_audio_ms // ASSISTANT_MS_PER_TOKEN)
@@ -41,12 +35,13 @@ def response_usage(
     output_audio = -(-output_ms // ASSISTANT_MS_PER_TOKEN)
     cached = min(engine.cached_text_tokens, input_text)
     return Usage(
-        total_tokens=input_text + input_audio + output_text + output_audio,
-        input_tokens=input_text + input_audio,
+        total_tokens=input_text + input_audio + tally.image_tokens + output_text + output_audio,
+        input_tokens=input_text + input_audio + tally.image_tokens,
         output_tokens=output_text + output_audio,
         input_token_details=InputTokenDetails(
             text_tokens=input_text,
             audio_tokens=input_audio,
+            image_tokens=tally.image_tokens,
             cached_tokens=cached,
             cached_tokens_details=CachedTokens(text_tokens=cached),
         ),
