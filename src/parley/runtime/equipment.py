@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from parley.engines.base import EngineSet
 from parley.runtime.allowance import Allowance
+from parley.runtime.prompts import PromptBook
 from parley.runtime.tool_runs import ToolExecutor
 
 __all__ = ["BARE", "Equipment"]
@@ -18,11 +19,13 @@ __all__ = ["BARE", "Equipment"]
 class Equipment:
     """`engines`: its own instead of the server's. `greets`: it speaks first when a client has come.
 
-    `tools` runs what the server runs for it; `allowance` counts what it uses and is closed with it.
+    `tools` runs what the server runs for it; `prompts` knows the prompts that its client may name; `allowance` counts
+    what it uses and is closed with it.
     """
 
     engines: EngineSet | None = None
     tools: ToolExecutor | None = None
+    prompts: PromptBook | None = None
     allowance: Allowance | None = None
     greets: bool = False
 

@@ -34,6 +34,7 @@ from parley.audio import AudioBlock, LaneFeed
 from parley.engines.base import EngineSet
 from parley.observe.recorder import Recorder
 from parley.protocol.realtime.client_events import (
+    ClientEvent,
     InputAudioBufferAppend,
     InputAudioBufferClear,
     InputAudioBufferCommit,
@@ -72,6 +73,7 @@ from parley.runtime.opening import Opening
 from parley.runtime.performer import InternalError, Performer
 from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
+from parley.runtime.prompts import looked_up
 
 __all__ = ["CLOSE_INTERNAL_ERROR", "PlayoutReport", "SessionRunner"]
 
@@ -128,6 +130,7 @@ class SessionRunner:
             equipment.allowance,
         )
         self._metered = equipment.allowance is not None
+        self._prompts = equipment.prompts
         self._opening = Opening(active=equipment.greets)
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
@@ -323,8 +326,15 @@ class SessionRunner:
                 connection.appends.clear()
                 self._step(ClientEventReceived(frame.connection, frame.message))
             case _:
-                self._step(ClientEventReceived(frame.connection, frame.message))
-                self._opening.heard(frame.message, self._clock.now())
+                self._event(frame.connection, frame.message)
+
+    def _event(self, connection: ConnectionId, event: ClientEvent) -> None:
+        prompt = looked_up(self._prompts, event)
+        if isinstance(prompt, ClientFault):
+            self._step(ClientFaultReceived(connection, prompt))
+            return
+        self._step(ClientEventReceived(connection, event, prompt))
+        self._opening.heard(event, self._clock.now())
 
     def _begin_append(self, connection: Connection, event: InputAudioBufferAppend) -> None:
         if self._live is not None:
