@@ -1,4 +1,4 @@
-// Builds the pages into the Python package: `src/parley/web_assets/{console/index.html, assets/*}`.
+// Builds the pages into the Python package: `src/parley/web_assets/{PAGE/index.html, assets/*}`.
 // Every file but the page itself has its content's hash in its name, so it may be cached for ever.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const web = dirname(fileURLToPath(import.meta.url));
 const target = join(web, "../src/parley/web_assets");
 const staging = `${target}.building`;
-const pages = ["console"];
+const pages = ["console", "page-control"];
 
 const common = {
   bundle: true,

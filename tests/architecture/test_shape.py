@@ -89,7 +89,8 @@ def test_no_module_holds_mutable_state(module: str) -> None:
 
 DEMO_WORDS = (
     "purple|magenta|turquoise|mercury|venus|mars|jupiter|saturn|uranus|neptune|pluto|planet|end_session|"
-    "set_background|change_background|show_planet|focus_planet|background colou?r"
+    "set_background|change_background|change_background_color|change_font_color|change_button|get_page_HTML|"
+    "show_planet|focus_planet|background colou?r"
 )
 
 

@@ -1,4 +1,4 @@
-"""Every state of the console, light and dark, wide and narrow: drawn, fit for assistive technology and the keyboard.
+"""Every state of the pages, light and dark, wide and narrow: drawn, fit for assistive technology and the keyboard.
 
 States are held still by a scripted server on the page's own wires; how they come about is proven where people talk.
 Pictures are left in `artifacts/screens` to be looked at.
@@ -47,6 +47,10 @@ STATES = {
     "error-session-expired": "error",
     "error-at-capacity": "error",
     "error-no-server": None,
+    "page-control": "idle",
+    "page-control-painted": "speaking",
+    "page-control-sign-in": None,
+    "page-control-error": "error",
 }
 
 

@@ -16,6 +16,7 @@ KEYED = Settings(api_keys=(KEY,))
 def assets(tmp_path: Path) -> Path:
     for name, text in (
         ("console/index.html", "<!doctype html><title>Parley</title>"),
+        ("page-control/index.html", "<!doctype html><title>Page control</title>"),
         ("assets/console-ABCD1234.js", "export {}"),
         ("assets/icon.svg", "<svg/>"),
         ("secret.txt", "not served"),
@@ -42,6 +43,18 @@ async def test_the_page_loads_only_from_here_and_caches_rightly(assets: Path) ->
         assert script.headers["content-type"].startswith("text/javascript")
         assert "immutable" in script.headers["cache-control"]
         assert (await http.get("/assets/icon.svg")).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/", "Parley"), ("/console", "Parley"), ("/page-control", "Page control"), ("/page-control/", "Page control")],
+)
+async def test_each_page_has_its_address(assets: Path, path: str, title: str) -> None:
+    async with running_server(assets=assets) as server, server.http() as http:
+        page = await http.get(path)
+        assert page.status_code == 200
+        assert f"<title>{title}</title>" in page.text
+        assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(

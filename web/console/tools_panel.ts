@@ -96,7 +96,7 @@ export class ToolsPanel extends LitElement {
       <h2>What it can do</h2>
       <p class="muted">Ask for one in your own words. What it returns is what the assistant speaks about.</p>
       <ul>
-        ${this.builtIn.map((tool) => this.#tool(tool.name, tool.description, tool.parameters, false))}
+        ${this.builtIn.map((tool) => this.#tool(tool.name, tool.description, tool.parameters ?? {}, false))}
         ${this.preferences.customTools.map((tool) =>
           this.#tool(tool.name, tool.description, JSON.parse(tool.parameters) as object, true),
         )}

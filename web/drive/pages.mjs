@@ -12,7 +12,8 @@ const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self
 export async function servePages({ host = "127.0.0.1" } = {}) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://x").pathname;
-    const file = path === "/" ? "console/index.html" : normalize(path).replace(/^\/+/, "");
+    const page = path === "/" ? "/console/" : path;
+    const file = normalize(page.endsWith("/") ? `${page}index.html` : page).replace(/^\/+/, "");
     try {
       const body = await readFile(join(assets, file));
       response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": POLICY });

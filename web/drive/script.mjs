@@ -150,7 +150,7 @@ function farEnd() {
 
 export class ScriptedServer {
   #link;
-  #playing = Promise.resolve();
+  #playing;
   #count = 0;
   #opened = false;
   #previous = null;
@@ -221,7 +221,8 @@ export class ScriptedServer {
     this.send({ type: "conversation.item.done", previous_item_id: this.#previous, item: message });
     this.send({ type: "response.output_item.done", response_id: response, output_index: 0, item: message });
     this.send({ type: "response.done", response: { id: response, status, output: [message] }, ...(timeline ? { parley_timeline: timeline } : {}) });
-    if (this.#link.tracks) void this.#playing.then(() => this.send({ type: "output_audio_buffer.stopped", response_id: response }));
+    void this.#playing?.then(() => this.send({ type: "output_audio_buffer.stopped", response_id: response }));
+    this.#playing = undefined;
   }
 
   /** The person speaks over an answer of which `heard` was heard. */

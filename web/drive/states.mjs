@@ -45,6 +45,31 @@ async function answering({ page, server }) {
   await page.waitForTimeout(1800);
 }
 
+/** Three wishes to the page, granted, and the last one spoken about. */
+async function repainted({ page, server }) {
+  server.begin("resp_0", "item_a0");
+  server.speak("resp_0", "item_a0", GREETING, { msPerChar: 8 });
+  server.finish("resp_0", "item_a0", GREETING);
+  await page.getByText(GREETING).waitFor({ timeout: PATIENCE_MS });
+  await phase(page, "listening");
+  const wishes = [
+    ["change_background_color", { color: "purple" }],
+    ["change_font_color", { color: "white" }],
+    ["change_button", { size: "bigger", color: "green" }],
+  ];
+  for (const [index, [name, args]] of wishes.entries()) {
+    const answered = server.heard("response.create");
+    server.call(`resp_w${index}`, `item_w${index}`, name, args, index === 0 ? "item_a0" : `item_s${index - 1}`);
+    await answered;
+    server.begin(`resp_s${index}`, `item_s${index}`, `item_w${index}`);
+    server.finish(`resp_s${index}`, `item_s${index}`, "Done.");
+  }
+  server.userSays("item_u9", "Now make the button bigger and green.", "item_s2");
+  server.begin("resp_9", "item_9", "item_u9");
+  server.speak("resp_9", "item_9", "The button is bigger and green now.", { msPerChar: 300 });
+  await phase(page, "speaking");
+}
+
 const phase = (page, name) => page.locator(`[data-phase="${name}"]`).waitFor({ timeout: PATIENCE_MS });
 const all = (...acts) => async (scene) => {
   for (const act of acts) await act(scene);
@@ -59,7 +84,7 @@ const microphone = (what) => (page) =>
   }, what);
 
 /**
- * name → how to get there. `live` acts once the session is open, for the states that talk; `start: false` does not press
+ * name → how to get there. `page`: another page than the console. `live` acts once the session is open, for the states that talk; `start: false` does not press
  * Start. `then` comes last. `phase` is what the stage must say; `text` must be on the screen.
  */
 const STATES = {
@@ -150,6 +175,10 @@ const STATES = {
     text: "Time is up",
   },
   "error-at-capacity": { secretStatus: 503, phase: "error", text: "The server is full" },
+  "page-control": { page: "/page-control/", start: false, phase: "idle", text: "Talk to this page" },
+  "page-control-painted": { page: "/page-control/", live: repainted, phase: "speaking", text: "bigger and green" },
+  "page-control-sign-in": { page: "/page-control/", config: { auth_required: true }, start: false, text: "Server key" },
+  "page-control-error": { page: "/page-control/", before: microphone("NotAllowedError"), phase: "error", text: "The microphone is blocked" },
   "error-no-server": { before: (page) => page.route("**/ui/config", (route) => route.abort()), start: false, text: "does not answer" },
 };
 
@@ -207,7 +236,7 @@ async function look(browser, name, state, shape, pages) {
   await script(page, { config: state.config, onOpen: opened.resolve, wire: state.wire, secretStatus: state.secretStatus });
   if (state.wire === "websocket") await page.addInitScript(() => localStorage.setItem("parley.console", '{"transport":"websocket"}'));
   await state.before?.(page);
-  await page.goto(pages.origin);
+  await page.goto(pages.origin + (state.page ?? "/"));
   if (state.start !== false) await page.getByRole("button", { name: "Start talking" }).click();
   if (state.live) await state.live({ page, server: await opened.promise });
   if (state.phase && !state.then) await phase(page, state.phase);
@@ -219,7 +248,8 @@ async function look(browser, name, state, shape, pages) {
   await page.evaluate(() => document.fonts.ready);
   const picture = `${name}-${shape.width}-${shape.scheme}.png`;
   await page.screenshot({ path: join(out, picture) });
-  const seen = await page.evaluate(() => document.querySelector("parley-console").shadowRoot.querySelector("[data-phase]")?.dataset.phase ?? null);
+  const stage = page.locator("[data-phase]");
+  const seen = (await stage.count()) > 0 ? await stage.first().getAttribute("data-phase") : null;
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   const clipped = await page.evaluate(() => {
     const wide = [];

@@ -44,7 +44,7 @@ export interface FunctionTool {
   type: "function";
   name: string;
   description: string;
-  parameters: JsonObject;
+  parameters?: JsonObject;
 }
 
 export type JsonObject = { [key: string]: unknown };

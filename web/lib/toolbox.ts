@@ -7,8 +7,8 @@ import type { FunctionTool, JsonObject } from "./events.js";
 export interface Tool {
   readonly name: string;
   readonly description: string;
-  /** JSON Schema of the arguments: an object. */
-  readonly parameters: JsonObject;
+  /** JSON Schema of the arguments, an object; absent for a function without any. */
+  readonly parameters?: JsonObject;
   /** Returns what the assistant is told; anything but a string is sent as JSON. */
   run(args: JsonObject): unknown;
   /** The conversation ends after the assistant has spoken about this call. */
@@ -37,7 +37,12 @@ export class ToolBox {
   }
 
   definitions(): FunctionTool[] {
-    return this.#tools.map(({ name, description, parameters }) => ({ type: "function", name, description, parameters }));
+    return this.#tools.map(({ name, description, parameters }) => ({
+      type: "function",
+      name,
+      description,
+      ...(parameters ? { parameters } : {}),
+    }));
   }
 
   /** Run a call. Never raises: whatever goes wrong becomes an output the assistant can speak about. */

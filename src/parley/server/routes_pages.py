@@ -26,6 +26,7 @@ from parley.server.routes_realtime import SecretValue, mint
 __all__ = ["ROUTES"]
 
 _PAGE_SECRET_S = 60
+_PAGES = {"/": "console", "/console": "console", "/page-control": "page-control"}
 
 
 class EngineRow(msgspec.Struct, frozen=True):
@@ -157,10 +158,11 @@ def _cookie_answer(request: Request[Any, Any, Any], parts: Parts, token: str) ->
     return Response(None, status_code=204, headers=headers)
 
 
-@get(["/", "/console"], include_in_schema=False)
+@get(list(_PAGES), include_in_schema=False)
 async def index(request: Request[Any, Any, Any], page_files: NamedDependency[PageFiles]) -> Response[bytes]:
-    """Serve the console."""
-    page = page_files.find("console/index.html")
+    """Serve a page."""
+    name = _PAGES[request.scope["path"].rstrip("/") or "/"]
+    page = page_files.find(f"{name}/index.html")
     if page is None:
         return Response(NOT_BUILT, media_type="text/html", status_code=503, headers=_page_headers())
     return _file_answer(request, page)
