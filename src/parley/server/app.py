@@ -25,6 +25,7 @@ from parley.auth.keys import ApiKeys
 from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import SitePolicy
+from parley.calls.service import CallsService
 from parley.engines.base import EngineSet
 from parley.media.plane import MediaPlane
 from parley.media.switchboard import Switchboard
@@ -37,6 +38,7 @@ from parley.runtime.supervisor import Supervisor
 from parley.server import (
     routes_audio,
     routes_beta,
+    routes_calls,
     routes_chat,
     routes_docs,
     routes_health,
@@ -44,7 +46,9 @@ from parley.server import (
     routes_pages,
     routes_realtime,
     routes_realtime_calls,
+    routes_turn,
 )
+from parley.server.calls_start import make_calls_service, open_calls
 from parley.server.engine_room import EngineRoom
 from parley.server.gate import App, Gate
 from parley.server.page_files import PageFiles
@@ -67,6 +71,8 @@ _ROUTES = (
     *routes_beta.ROUTES,
     *routes_realtime.ROUTES,
     *routes_realtime_calls.ROUTES,
+    *routes_calls.ROUTES,
+    *routes_turn.ROUTES,
     *routes_models.ROUTES,
     *routes_audio.ROUTES,
     *routes_chat.ROUTES,
@@ -84,6 +90,8 @@ class ParleyApp:
     asgi: App
     room: EngineRoom
     calls: RealtimeCalls
+    sfu: CallsService | None
+    """The Calls API; None where the media port is not open."""
     parts: Parts
 
 
@@ -135,9 +143,12 @@ def create_app(
         ids=ids,
         unix_seconds=unix_seconds,
     )
+    sfu = make_calls_service(settings, media, SystemClock(), unix_seconds) if media is not None else None
     entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls)
     gate = Gate(
-        http=_framework(parts, PageFiles(assets or Path(parley.__file__).parent / "web_assets", settings.root_path)),
+        http=_framework(
+            parts, sfu, PageFiles(assets or Path(parley.__file__).parent / "web_assets", settings.root_path)
+        ),
         realtime=RealtimeWebSocket(open=entry.open, event_id=lambda: ids("event")),
         policy=policy,
         keys=keys,
@@ -146,14 +157,15 @@ def create_app(
         request_id=lambda: f"req_{secrets.token_hex(12)}",
         root_path=settings.root_path,
     )
-    return ParleyApp(asgi=gate, room=parts.room, calls=calls, parts=parts)
+    return ParleyApp(asgi=gate, room=parts.room, calls=calls, sfu=sfu, parts=parts)
 
 
-def _framework(parts: Parts, files: PageFiles) -> Any:
+def _framework(parts: Parts, sfu: CallsService | None, files: PageFiles) -> Any:
     return Litestar(
         route_handlers=list(_ROUTES),
         dependencies={
             "parts": Provide(lambda: parts, sync_to_thread=False),
+            "calls": Provide(lambda: open_calls(sfu), sync_to_thread=False),
             "page_files": Provide(lambda: files, sync_to_thread=False),
         },
         guards=[parts_guard],

@@ -1,4 +1,5 @@
-"""How HTTP requests fail: one envelope for everything, `{"error": {message, type, param, code}}`, as the SDKs expect.
+"""How HTTP requests fail: one envelope for everything, `{"error": {message, type, param, code}}`, as the SDKs expect,
+but for the Calls API, which has an envelope of its own (`calls_paths`).
 
 Routes raise `Problem`; engines raise `EngineError`; the framework raises its own; a bug raises anything. All end here
 and nowhere else. Neighbours: `gate` (refuses before a route runs), `parley.auth.permissions` (words of refusals).
@@ -18,7 +19,9 @@ from litestar.types import ExceptionHandlersMap
 
 from parley.audio import AudioError
 from parley.auth.permissions import Refusal
+from parley.calls.faults import CallsFault
 from parley.engines.base import EngineError
+from parley.server.calls_paths import calls_body, is_calls_path
 
 __all__ = ["Problem", "engine_problem", "exception_handlers", "problem_body", "validation_problem"]
 
@@ -52,8 +55,10 @@ class Problem(Exception):  # noqa: N818 - what it is to the client
         return cls(refusal.status, refusal.message, code=refusal.code, type=refusal.type)
 
 
-def problem_body(problem: Problem) -> bytes:
-    """Spell the envelope."""
+def problem_body(problem: Problem, path: str = "") -> bytes:
+    """Spell the envelope of the API to which `path` belongs."""
+    if is_calls_path(path):
+        return calls_body(problem.status, problem.message, problem.code)
     error = {"message": problem.message, "type": problem.type, "param": problem.param, "code": problem.code}
     return msgspec.json.encode({"error": error})
 
@@ -90,31 +95,38 @@ _STATUS_WORDS = {
 }
 
 
-def _from_problem(_request: Request[Any, Any, Any], error: Problem) -> Response[bytes]:
-    return _response(error)
+def _from_problem(request: Request[Any, Any, Any], error: Problem) -> Response[bytes]:
+    return _response(request, error)
 
 
-def _from_engine(_request: Request[Any, Any, Any], error: EngineError) -> Response[bytes]:
+def _from_calls(request: Request[Any, Any, Any], error: CallsFault) -> Response[bytes]:
+    headers = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+    return _response(request, Problem(error.status, error.description, code=error.code, headers=headers))
+
+
+def _from_engine(request: Request[Any, Any, Any], error: EngineError) -> Response[bytes]:
     log.warning("engine failed a request", extra={"code": error.code})
-    return _response(engine_problem(error))
+    return _response(request, engine_problem(error))
 
 
-def _from_audio(_request: Request[Any, Any, Any], error: AudioError) -> Response[bytes]:
-    return _response(Problem(400, str(error), code="invalid_audio", param="file"))
+def _from_audio(request: Request[Any, Any, Any], error: AudioError) -> Response[bytes]:
+    return _response(request, Problem(400, str(error), code="invalid_audio", param="file"))
 
 
-def _from_framework(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def _from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     cause = error.__cause__
     if isinstance(error, ValidationException) and isinstance(cause, msgspec.ValidationError):
-        return _response(_from_validation(str(cause)))
+        return _response(request, _from_validation(str(cause)))
     if isinstance(cause, SerializationException):
-        return _response(Problem(400, "The body is not valid JSON. Send one JSON object.", code="invalid_json"))
+        return _response(
+            request, Problem(400, "The body is not valid JSON. Send one JSON object.", code="invalid_json")
+        )
     if error.detail.startswith("Invalid multipart"):
         words = "The body is not multipart/form-data with a part named `file`. Send the audio that way."
-        return _response(Problem(400, words, code="invalid_multipart", param="file"))
+        return _response(request, Problem(400, words, code="invalid_multipart", param="file"))
     code, words = _STATUS_WORDS.get(error.status_code, (None, "The request failed."))
     kind = "server_error" if error.status_code >= 500 else "invalid_request_error"
-    return _response(Problem(error.status_code, words, code=code, type=kind, headers=error.headers))
+    return _response(request, Problem(error.status_code, words, code=code, type=kind, headers=error.headers))
 
 
 def _from_validation(text: str) -> Problem:
@@ -128,19 +140,19 @@ def _from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[byt
     """Answer for a bug of ours, the one broad handler of HTTP: it is logged with its place, and the server lives on."""
     log.error("request crashed", exc_info=error, extra={"path": request.scope["path"], "method": request.method})
     words = "The server made a mistake. Its log has the details under this x-request-id."
-    return _response(Problem(500, words, code="internal_error", type="server_error"))
+    return _response(request, Problem(500, words, code="internal_error", type="server_error"))
 
 
-def _response(problem: Problem) -> Response[bytes]:
-    return Response(
-        problem_body(problem), status_code=problem.status, media_type="application/json", headers=problem.headers
-    )
+def _response(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    body = problem_body(problem, request.url.path)
+    return Response(body, status_code=problem.status, media_type="application/json", headers=problem.headers)
 
 
 def exception_handlers() -> ExceptionHandlersMap:
     """Give the framework a handler for everything that can be raised."""
     return {
         Problem: _from_problem,
+        CallsFault: _from_calls,
         EngineError: _from_engine,
         AudioError: _from_audio,
         HTTPException: _from_framework,

@@ -109,6 +109,31 @@ OPTIONS: tuple[Option, ...] = (
         "calls_app", as_apps, (), "A Calls app and its secret. Repeat for several.", "ID:SECRET", many=True, secret=True
     ),
     Option(
+        "turn_url",
+        as_text,
+        (),
+        "STUN or TURN server for WebRTC clients, e.g. turn:turn.example:3478?transport=udp. Repeat for several.",
+        "URL",
+        many=True,
+    ),
+    Option(
+        "turn_secret",
+        as_text,
+        None,
+        "Secret shared with the TURN server (coturn: static-auth-secret).",
+        "TEXT",
+        secret=True,
+    ),
+    Option(
+        "turn_key",
+        as_apps,
+        (),
+        "A key with which back ends ask for TURN credentials at /v1/turn/keys/ID. Repeat for several.",
+        "ID:TOKEN",
+        many=True,
+        secret=True,
+    ),
+    Option(
         "cors_origin",
         as_origins,
         (),
@@ -193,6 +218,9 @@ class Settings:
     media_threads: int | None = None
     api_keys: tuple[str, ...] = ()
     calls_apps: tuple[tuple[str, str], ...] = ()
+    turn_urls: tuple[str, ...] = ()
+    turn_secret: str | None = None
+    turn_keys: tuple[tuple[str, str], ...] = ()
     cors_origins: tuple[str, ...] = ()
     tls: tuple[Path, Path] | None = None
     tls_self_signed: bool = False
@@ -218,6 +246,8 @@ def load_settings(
     settings = Settings(
         api_keys=values.pop("api_key"),
         calls_apps=tuple(_app(text) for text in values.pop("calls_app")),
+        turn_urls=values.pop("turn_url"),
+        turn_keys=tuple(_app(text) for text in values.pop("turn_key")),
         cors_origins=values.pop("cors_origin"),
         trusted_proxies=values.pop("trusted_proxy"),
         stt=_stage(values, "stt"),

@@ -1,0 +1,392 @@
+"""The Calls API over HTTP: every endpoint under both prefixes, every refusal with its status, code and words."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from media_planes import tone
+from running_server import KEY, RunningServer, running_server
+from scripted_browser import ScriptedBrowser
+
+from parley.media.loopback import LoopbackPlane
+from parley.media.peer_spec import PeerId
+from parley.server.settings import Settings
+
+APP, SECRET = "a" * 32, "secret-of-the-app"
+OTHER, OTHER_SECRET = "b" * 32, "secret-of-the-other"
+SETTINGS = Settings(calls_apps=((APP, SECRET), (OTHER, OTHER_SECRET)))
+BASE = f"/v1/apps/{APP}"
+BEARER = {"authorization": f"Bearer {SECRET}"}
+VOICE = tone(12_000)
+
+
+@asynccontextmanager
+async def calls_server(settings: Settings = SETTINGS) -> AsyncIterator[tuple[RunningServer, LoopbackPlane]]:
+    """Run a server whose media plane is in memory and keeps real time."""
+    plane = LoopbackPlane()
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            plane.advance(20)
+
+    async with running_server(settings, plane=plane) as server:
+        ticking = asyncio.create_task(tick())
+        try:
+            yield server, plane
+        finally:
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+
+
+async def new_session(http: httpx.AsyncClient, query: str = "") -> str:
+    answer = await http.post(f"{BASE}/sessions/new{query}")
+    assert answer.status_code == 201, answer.text
+    assert list(answer.json()) == ["sessionId"]
+    return str(answer.json()["sessionId"])
+
+
+async def pushed(http: httpx.AsyncClient, name: str = "mic", base: str = BASE) -> tuple[str, ScriptedBrowser]:
+    session, browser = await new_session(http), ScriptedBrowser("a")
+    item = {"location": "local", "trackName": name, "mid": browser.add("audio")}
+    body = {"sessionDescription": {"type": "offer", "sdp": browser.offer()}, "tracks": [item]}
+    answer = await http.post(f"{base}/sessions/{session}/tracks/new", json=body)
+    assert answer.status_code == 200, answer.text
+    browser.accept(answer.json()["sessionDescription"]["sdp"])
+    return session, browser
+
+
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+async def test_a_voice_goes_from_one_session_to_another_under_both_prefixes(prefix: str) -> None:
+    base = f"{prefix}/apps/{APP}"
+    async with calls_server() as (server, plane), server.http(SECRET) as http:
+        alice, _ = await pushed(http, base=base)
+        bob, browser = await new_session(http, "?correlationId=meeting&thirdparty=false&other=1"), ScriptedBrowser("b")
+        item = {"location": "remote", "sessionId": alice, "trackName": "mic", "kind": None, "unknown": {"field": 1}}
+        # A string body, as browsers post it, and a bare question mark.
+        body = json.dumps({"tracks": [item]})
+        answer = await http.post(
+            f"{base}/sessions/{bob}/tracks/new?", content=body, headers={"content-type": "text/plain;charset=UTF-8"}
+        )
+        pulled = answer.json()
+        assert pulled["requiresImmediateRenegotiation"] is True
+        described = {"type": "answer", "sdp": browser.answer(pulled["sessionDescription"]["sdp"])}
+        done = await http.put(
+            f"{base}/sessions/{bob}/renegotiate", content=json.dumps({"sessionDescription": described})
+        )
+        assert (done.status_code, done.json()) == (200, {})
+        async with asyncio.timeout(5):
+            while PeerId(f"calls/{bob}/1") not in plane._remotes:
+                await asyncio.sleep(0.01)
+            plane.remote(PeerId(f"calls/{alice}/1")).speak("0", VOICE)
+            far_end = plane.remote(PeerId(f"calls/{bob}/1"))
+            while len(far_end.heard.get("0", ())) < len(VOICE) // 960:
+                await asyncio.sleep(0.01)
+        assert b"".join(frame.pcm for frame in far_end.heard["0"]) == VOICE
+        listed = (await http.get(f"{base}/sessions/{bob}")).json()
+        assert listed["tracks"] == [
+            {
+                "location": "remote",
+                "mid": "0",
+                "sessionId": alice,
+                "trackName": "mic",
+                "status": "active",
+                "kind": "audio",
+            }
+        ]
+        assert listed["dataChannels"] == []
+        sessions = (await http.get(f"{base}/sessions")).json()["sessions"]
+        assert {each["sessionId"]: each["state"] for each in sessions} == {alice: "connected", bob: "connected"}
+        assert {each["correlationId"] for each in sessions} == {"", "meeting"}
+        gone = await http.delete(f"{base}/sessions/{alice}")
+        assert (gone.status_code, gone.json()) == (200, {})
+        assert (await http.get(f"{base}/sessions/{alice}")).status_code == 410
+
+
+# Name, method, path, body, status, code, words. `{s}` is a live session with one track `mic`.
+BAD: list[tuple[str, str, str, Any, int, str, str]] = [
+    ("not JSON", "POST", "/sessions/{s}/tracks/new", b"{", 400, "decoding_error", "not valid JSON"),
+    ("no body", "POST", "/sessions/{s}/tracks/new", b"", 400, "decoding_error", "The body is empty"),
+    ("a list", "POST", "/sessions/{s}/tracks/new", [], 400, "decoding_error", "Expected `object`"),
+    ("no tracks", "POST", "/sessions/{s}/tracks/new", {}, 400, "decoding_error", "tracks is missing"),
+    ("pull of nothing", "POST", "/sessions/{s}/tracks/new", {"tracks": []}, 406, "invalid_params", "1 to 64 tracks"),
+    ("wrong type", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "local", "mid": 7}]}, 400,
+     "decoding_error", "/tracks/0/mid: Expected `str"),
+    ("wrong case", "POST", "/sessions/{s}/tracks/new",
+     {"tracks": [{"location": "remote", "trackname": "mic", "sessionId": "x"}]}, 400, "decoding_error",
+     "trackName is missing"),
+    ("no location", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"trackName": "mic"}]}, 400, "decoding_error",
+     "missing required field `location`"),
+    ("no session", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "remote", "trackName": "mic"}]}, 400,
+     "decoding_error", "sessionId is missing"),
+    ("no kind", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "local", "trackName": "new"}]}, 400,
+     "decoding_error", "kind is missing"),
+    ("mixed", "POST", "/sessions/{s}/tracks/new",
+     {"tracks": [{"location": "local", "trackName": "a"}, {"location": "remote", "trackName": "b", "sessionId": "x"}]},
+     406, "invalid_params", "all local (publish) or all remote (pull)"),
+    ("65 tracks", "POST", "/sessions/{s}/tracks/new",
+     {"tracks": [{"location": "remote", "trackName": "a", "sessionId": "x"}] * 65}, 406, "invalid_params",
+     "at most 64"),
+    ("SDP without media", "POST", "/sessions/{s}/tracks/new",
+     {"sessionDescription": {"type": "offer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"},
+      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]}, 406, "invalid_session_description",
+     "it has no m-line"),
+    ("no SDP at all", "POST", "/sessions/{s}/tracks/new",
+     {"sessionDescription": {"type": "offer", "sdp": "hello"},
+      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]},
+     406, "invalid_session_description", "is this SDP"),
+    ("an answer", "POST", "/sessions/{s}/tracks/new",
+     {"sessionDescription": {"type": "answer", "sdp": "v=0"},
+      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]},
+     406, "invalid_session_description", "answers go to PUT renegotiate"),
+    ("a mid that is not there", "POST", "/sessions/{s}/tracks/new",
+     {"sessionDescription": "OFFER", "tracks": [{"location": "local", "trackName": "a", "mid": "9"}]}, 406,
+     "invalid_session_description", "no m-line with the mid '9'"),
+    ("no mid", "POST", "/sessions/{s}/tracks/new",
+     {"sessionDescription": "OFFER", "tracks": [{"location": "local", "trackName": "a"}]}, 400, "decoding_error",
+     "mid is missing"),
+    ("an unknown transceiver", "POST", "/sessions/{s}/tracks/new",
+     {"tracks": [{"location": "remote", "trackName": "mic", "sessionId": "{s}", "mid": "#nothing"}]}, 406,
+     "invalid_session_description", "no local track 'nothing'"),
+    ("1 MB of JSON", "POST", "/sessions/{s}/tracks/new", {"tracks": [], "x": "y" * 1_000_000}, 413,
+     "payload_too_large", "too large"),
+    ("an answer out of turn", "PUT", "/sessions/{s}/renegotiate",
+     {"sessionDescription": {"type": "answer", "sdp": "v=0"}}, 406, "invalid_session_description",
+     "no offer of this server"),
+    ("no description", "PUT", "/sessions/{s}/renegotiate", {}, 400, "decoding_error",
+     "missing required field `sessionDescription`"),
+    ("a close without offer", "PUT", "/sessions/{s}/tracks/close", {"tracks": [{"mid": "0"}]}, 406,
+     "invalid_session_description", "or set force to true"),
+    ("a close of nothing", "PUT", "/sessions/{s}/tracks/close", {"tracks": [], "force": True}, 406, "invalid_params",
+     "1 to 64 mids"),
+    ("an update without mid", "PUT", "/sessions/{s}/tracks/update",
+     {"tracks": [{"location": "remote", "trackName": "mic", "sessionId": "{s}"}]}, 400, "decoding_error",
+     "mid is missing"),
+    ("another channel than ours", "POST", "/sessions/{s}/datachannels/establish",
+     {"dataChannel": {"dataChannelName": "chat"}}, 406, "invalid_params", "server-events"),
+    ("channels of nothing", "POST", "/sessions/{s}/datachannels/new", {"dataChannels": []}, 406, "invalid_params",
+     "1 to 64 channels"),
+    ("an unknown session", "GET", "/sessions/" + "0" * 32, b"", 410, "session_error", "unknown, closed or expired"),
+    ("an unknown path", "GET", "/nothing", b"", 404, "not_found", "Unknown URL"),
+    ("a wrong method", "DELETE", "/sessions/{s}/tracks/new", b"", 405, "not_found", "does not take that method"),
+    ("adapters", "POST", "/adapters/websocket/new", {}, 501, "not_implemented", "WebSocket adapters are not served"),
+    ("adapters", "POST", "/adapters/websocket/close", {}, 501, "not_implemented", "WebSocket adapters are not served"),
+    ("WHIP", "POST", "/whip/stream", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
+    ("WHEP", "PATCH", "/whep/stream/1", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
+]  # fmt: skip
+
+
+def filled(body: Any, session: str, offer: str) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    text = json.dumps(body).replace("{s}", session)
+    return text.replace('"OFFER"', json.dumps({"type": "offer", "sdp": offer})).encode()
+
+
+async def test_bad_input_is_refused_with_status_code_and_words_and_nobody_else_notices() -> None:
+    async with calls_server() as (server, plane), server.http(SECRET) as http:
+        session, browser = await pushed(http)
+        for name, method, path, body, status, code, words in BAD:
+            content = filled(body, session, browser.offer())
+            answer = await http.request(method, BASE + path.replace("{s}", session), content=content)
+            assert answer.status_code == status, (name, answer.text)
+            error = answer.json()
+            assert set(error) == {"errorCode", "errorDescription"}, name
+            assert error["errorCode"] == code, (name, error)
+            assert words in error["errorDescription"], (name, error)
+            assert answer.headers["content-type"] == "application/json", name
+            await asyncio.sleep(0.02)  # 50 requests a second are the limit
+        assert (await http.get(f"{BASE}/sessions/{session}")).json()["tracks"][0]["status"] == "active"
+        assert plane.counters.commands_ignored == 0
+
+
+async def test_strangers_are_turned_away_with_the_apis_own_errors() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http, server.http() as bare:
+        session, _ = await pushed(http)
+        other = f"/v1/apps/{OTHER}"
+        rows: list[tuple[str, dict[str, str], int, str]] = [
+            (BASE, {}, 401, "unauthorized"),
+            (BASE, {"authorization": "Bearer wrong"}, 401, "unauthorized"),
+            (BASE, {"authorization": f"Basic {SECRET}"}, 401, "unauthorized"),
+            (BASE, {"authorization": "Bearer ct_forged"}, 401, "unauthorized"),
+            (BASE, {"authorization": f"Bearer {OTHER_SECRET}"}, 401, "unauthorized"),
+            ("/v1/apps/nobody", BEARER, 404, "not_found"),
+            (other, {"authorization": f"Bearer {OTHER_SECRET}"}, 410, "session_error"),
+        ]
+        for base, headers, status, code in rows:
+            answer = await bare.get(f"{base}/sessions/{session}", headers=headers)
+            assert (answer.status_code, answer.json()["errorCode"]) == (status, code), (base, headers)
+
+
+async def test_api_keys_and_calls_secrets_open_nothing_of_each_other() -> None:
+    settings = Settings(api_keys=(KEY,), host="0.0.0.0", calls_apps=((APP, SECRET),))
+    async with calls_server(settings) as (server, _), server.http() as http:
+        assert (await http.post(f"{BASE}/sessions/new", headers={"authorization": f"Bearer {KEY}"})).status_code == 401
+        assert (await http.post(f"{BASE}/sessions/new", headers=BEARER)).status_code == 201
+        assert (await http.get("/v1/models", headers=BEARER)).status_code == 401
+
+
+async def test_two_mutations_at_once_take_turns() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http:
+        alice, browser = await pushed(http)
+        items = [{"location": "local", "trackName": f"t{n}", "mid": browser.add("audio")} for n in range(2)]
+        offer = {"type": "offer", "sdp": browser.offer()}
+        url = f"{BASE}/sessions/{alice}/tracks/new"
+        answers = await asyncio.gather(
+            *(http.post(url, json={"sessionDescription": offer, "tracks": [item]}) for item in items)
+        )
+        assert [answer.status_code for answer in answers] == [200, 200]
+        listed = (await http.get(f"{BASE}/sessions/{alice}")).json()["tracks"]
+        assert [track["trackName"] for track in listed] == ["mic", "t0", "t1"]
+
+
+async def test_too_many_requests_are_told_to_wait() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http:
+        session = await new_session(http)
+        url, body = f"{BASE}/sessions/{session}/tracks/close", {"tracks": [{"mid": "0"}], "force": True}
+        answers = await asyncio.gather(*(http.put(url, json=body) for _ in range(200)))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert refused
+        assert refused[0].json()["errorCode"] == "rate_limited"
+        assert refused[0].headers["retry-after"] == "1"
+        assert sum(answer.status_code == 200 for answer in answers) >= 50
+
+
+async def test_an_offer_in_sessions_new_is_answered() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http:
+        browser = ScriptedBrowser()
+        browser.add("application")
+        answer = await http.post(
+            f"{BASE}/sessions/new", json={"sessionDescription": {"type": "offer", "sdp": browser.offer()}}
+        )
+        assert answer.status_code == 201
+        assert answer.json()["sessionDescription"]["type"] == "answer"
+        browser.accept(answer.json()["sessionDescription"]["sdp"])
+        made = await http.post(
+            f"{BASE}/sessions/{answer.json()['sessionId']}/datachannels/new",
+            json={"dataChannels": [{"location": "local", "dataChannelName": "chat"}]},
+        )
+        assert made.json() == {"dataChannels": [{"location": "local", "dataChannelName": "chat", "id": 1}]}
+
+
+async def test_a_page_of_another_origin_may_use_it_where_the_operator_says_so() -> None:
+    settings = Settings(calls_apps=((APP, SECRET),), cors_origins=("https://app.example",))
+    async with calls_server(settings) as (server, _), server.http() as http:
+        asked = {
+            "origin": "https://app.example",
+            "access-control-request-method": "PUT",
+            "access-control-request-headers": "authorization, content-type, if-match",
+        }
+        answer = await http.options(f"{BASE}/sessions/x/renegotiate", headers=asked)
+        assert answer.status_code == 204
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            assert method in answer.headers["access-control-allow-methods"]
+        assert "if-match" in answer.headers["access-control-allow-headers"]
+        made = await http.post(f"{BASE}/sessions/new", headers={**BEARER, "origin": "https://app.example"})
+        assert made.status_code == 201
+        assert made.headers["access-control-allow-origin"] == "https://app.example"
+        assert {"location", "etag", "link"} <= set(made.headers["access-control-expose-headers"].split(", "))
+        assert made.headers["vary"].lower() == "origin"
+        foreign = await http.post(f"{BASE}/sessions/new", headers={**BEARER, "origin": "https://evil.example"})
+        assert (foreign.status_code, foreign.json()["errorCode"]) == (403, "forbidden")
+
+
+async def test_client_tokens_are_minted_by_the_secret_alone() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http, server.http() as bare:
+        alice, _ = await pushed(http)
+        body = {"listenOnly": True, "pull": [{"sessionId": alice, "trackName": "mic"}], "ttl": 60, "maxSessions": 3}
+        minted = await http.post(f"{BASE}/tokens", json=body)
+        assert minted.status_code == 201
+        bearer = {"authorization": f"Bearer {minted.json()['token']}"}
+        session = (await bare.post(f"{BASE}/sessions/new", headers=bearer)).json()["sessionId"]
+        item = {"location": "remote", "sessionId": alice, "trackName": "mic"}
+        pulled = await bare.post(f"{BASE}/sessions/{session}/tracks/new", json={"tracks": [item]}, headers=bearer)
+        assert pulled.json()["requiresImmediateRenegotiation"] is True
+        for method, path in (("POST", "/tokens"), ("GET", "/sessions"), ("DELETE", f"/sessions/{alice}")):
+            refused = await bare.request(method, BASE + path, headers=bearer)
+            assert (refused.status_code, refused.json()["errorCode"]) == (403, "forbidden"), path
+
+
+async def test_turn_credentials_are_what_a_relay_expects() -> None:
+    settings = Settings(
+        calls_apps=((APP, SECRET),),
+        turn_urls=("stun:stun.example:3478", "turn:turn.example:3478?transport=udp", "turns:turn.example:5349"),
+        turn_secret="shared",
+        turn_keys=(("key", "token"),),
+    )
+    async with calls_server(settings) as (server, _), server.http("token") as http, server.http() as bare:
+        for prefix in ("/v1", ""):
+            made = await http.post(f"{prefix}/turn/keys/key/credentials/generate-ice-servers", json={"ttl": 600})
+            assert made.status_code == 201
+            stun, turn = made.json()["iceServers"]
+            assert stun == {"urls": ["stun:stun.example:3478"]}
+            assert turn["urls"] == ["turn:turn.example:3478?transport=udp", "turns:turn.example:5349"]
+            digest = hmac.new(b"shared", turn["username"].encode(), hashlib.sha1).digest()
+            assert turn["credential"] == base64.b64encode(digest).decode()
+            older = (await http.post(f"{prefix}/turn/keys/key/credentials/generate")).json()["iceServers"]
+            assert len(older["urls"]) == 3
+            assert older["credential"]
+            revoked = await http.post(f"{prefix}/turn/keys/key/credentials/{turn['username']}/revoke")
+            assert revoked.status_code == 204
+        path = "/v1/turn/keys/{}/credentials/generate-ice-servers"
+        rows: list[tuple[str, dict[str, str], dict[str, int], int, str]] = [
+            ("key", {}, {}, 401, "unauthorized"),
+            ("key", {"authorization": "Bearer wrong"}, {}, 401, "unauthorized"),
+            ("other", {"authorization": "Bearer token"}, {}, 404, "not_found"),
+            ("key", {"authorization": "Bearer token"}, {"ttl": 200_000}, 406, "invalid_params"),
+        ]
+        for key, headers, body, status, code in rows:
+            refused = await bare.post(path.format(key), headers=headers, json=body)
+            assert (refused.status_code, refused.json()["errorCode"]) == (status, code)
+        open_list = (await bare.get(f"{BASE}/generate-ice-servers")).json()
+        assert open_list == {"iceServers": [{"urls": ["stun:stun.example:3478"]}]}
+        full = (await bare.get(f"{BASE}/generate-ice-servers", headers=BEARER)).json()
+        assert "credential" in full["iceServers"][1]
+        assert (await bare.get("/v1/apps/nobody/generate-ice-servers")).status_code == 404
+
+
+async def test_without_a_relay_the_list_is_empty() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        assert (await http.get(f"{BASE}/generate-ice-servers")).json() == {"iceServers": []}
+
+
+async def test_without_a_media_port_there_are_no_calls() -> None:
+    async with running_server(SETTINGS) as server, server.http(SECRET) as http:
+        answer = await http.post(f"{BASE}/sessions/new")
+        assert (answer.status_code, answer.json()["errorCode"]) == (503, "temporarily_unavailable_error")
+        assert "--media-port" in answer.json()["errorDescription"]
+
+
+async def test_the_schema_has_every_endpoint_with_its_body() -> None:
+    async with calls_server() as (server, _), server.http() as http:
+        schema = (await http.get("/openapi.json")).json()["paths"]
+        prefix = "/v1/apps/{app_id}/sessions/{session_id}"
+        for path, method in (
+            ("/tracks/new", "post"),
+            ("/renegotiate", "put"),
+            ("/tracks/close", "put"),
+            ("/tracks/update", "put"),
+            ("/datachannels/establish", "post"),
+            ("/datachannels/new", "post"),
+            ("/datachannels/update", "put"),
+            ("/datachannels/close", "put"),
+        ):
+            operation = schema[prefix + path][method]
+            body = operation["requestBody"]["content"]["application/json"]["schema"]
+            assert body["properties"], path
+        tracks = schema[prefix + "/tracks/new"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert "bidirectionalMediaStream" in json.dumps(tracks)
+        assert "get" in schema["/v1/apps/{app_id}/sessions/{session_id}"]
+        assert "post" in schema["/v1/turn/keys/{key_id}/credentials/generate-ice-servers"]
+        assert not [path for path in schema if path.startswith("/apps/")]
