@@ -16,7 +16,7 @@ from spoken import words
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 KEY = "sk-a-key-of-this-test"
-TRANSPORT = "websocket"
+TRANSPORT = "webrtc"
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ STORY_TOOL = {
 }
 
 
-TRANSPORTS = ("websocket",)
+TRANSPORTS = ("websocket", "webrtc")
 FAINTEST = {"websocket": 0, "webrtc": 60}
 """The largest 16-bit sample that is silence: nothing at all, or what a decoder makes of silence."""
 
