@@ -10,6 +10,7 @@ import fractions
 import json
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from urllib.parse import quote
 
 import httpx2
@@ -67,20 +68,22 @@ class WebRtcLink:
     async def open(cls, base_url: str, api_key: str | None, model: str | None, sound: PlayBuffer) -> WebRtcLink:
         """Connect to `base_url` (http or https, without `/v1`). Raises `CannotConnect`."""
         link = cls(sound)
-        try:
+        async with AsyncExitStack() as unless_connected:
+            unless_connected.push_async_callback(link.close)
             await link._negotiate(base_url, api_key, model)
+            await link._opening(base_url)
+            unless_connected.pop_all()
+        return link
+
+    async def _opening(self, base_url: str) -> None:
+        try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await link._opened.wait()
+                await self._opened.wait()
         except TimeoutError:
-            await link.close()
             raise CannotConnect(
                 f"{base_url} answered, but its media port cannot be reached: `parley doctor` there says what a "
                 "firewall must let through."
             ) from None
-        except BaseException:
-            await link.close()
-            raise
-        return link
 
     async def _negotiate(self, base_url: str, api_key: str | None, model: str | None) -> None:
         await self._peer.setLocalDescription(await self._peer.createOffer())
