@@ -6,6 +6,7 @@ the framework's routes (`routes_*`) → engines through `engine_room`.
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
 import parley
+from parley.agents.addresses import AddressGuard, read_allowed
+from parley.agents.errors import AgentError
+from parley.agents.prompts import PromptFolder
 from parley.auth.client_secrets import MemorySecretStore
 from parley.auth.invitations import Invitations
 from parley.auth.keys import ApiKeys
@@ -26,7 +30,9 @@ from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import SitePolicy
 from parley.calls.service import CallsService
-from parley.engines.base import EngineSet
+from parley.engines.base import Engine, EngineSet
+from parley.engines.catalog import StageSettings, build_engine
+from parley.engines.local.store import default_models_dir
 from parley.media.plane import MediaPlane
 from parley.media.switchboard import Switchboard
 from parley.observe.metrics import ServerMetrics
@@ -48,6 +54,7 @@ from parley.server import (
     routes_realtime_calls,
     routes_turn,
 )
+from parley.server.agent_book import AgentBook
 from parley.server.calls_start import make_calls_service, open_calls
 from parley.server.engine_room import EngineRoom
 from parley.server.gate import App, Gate
@@ -58,7 +65,8 @@ from parley.server.realtime_calls import RealtimeCalls
 from parley.server.realtime_entry import RealtimeEntry
 from parley.server.session_door import SessionDoor
 from parley.server.session_start import SessionDefaults
-from parley.server.settings import Settings
+from parley.server.settings import ConfigError, Settings
+from parley.server.workshop import Workshop
 from parley.transports.websocket import RealtimeWebSocket
 
 __all__ = ["MAX_BODY_BYTES", "ParleyApp", "create_app", "random_ids"]
@@ -106,7 +114,8 @@ def create_app(
     plane: MediaPlane | None = None,
 ) -> ParleyApp:
     """Put the server together. `build` makes the engines, on a thread; nothing is loaded before `room.run()`.
-    `on_change` is called whenever the engine room's state changes. Without a `plane` there is no WebRTC.
+    `on_change` is called whenever the engine room's state changes. Without a `plane` there is no WebRTC. Raises
+    `ConfigError` for agents that cannot be used.
     """
     ids = random_ids()
     metrics = ServerMetrics(parley.__version__)
@@ -119,9 +128,20 @@ def create_app(
 
     keys = ApiKeys(settings.api_keys)
     policy = SitePolicy(cors_origins=settings.cors_origins, open_to_all=bool(keys))
-    room = EngineRoom(build=build, supervise=supervise, metrics=metrics, on_change=on_change)
-    defaults = SessionDefaults(_default_session(settings))
-    door = SessionDoor(defaults, room, Ledger(unix_seconds=unix_seconds), bounds.max_session_ms // 1000)
+    workshop = Workshop(_stage_builder(settings), _guard(settings))
+    room = EngineRoom(
+        build=build, supervise=supervise, metrics=metrics, on_change=on_change, also_close=workshop.aclose
+    )
+    defaults = SessionDefaults(_default_session(settings), _prompts(settings))
+    door = SessionDoor(
+        defaults=defaults,
+        room=room,
+        ledger=Ledger(unix_seconds=unix_seconds),
+        agents=AgentBook(settings.config_file),
+        workshop=workshop,
+        max_session_seconds=bounds.max_session_ms // 1000,
+        sessions_per_key=settings.max_sessions_per_key,
+    )
     media = Switchboard(plane) if plane is not None else None
     if media is not None:
         metrics.watch_media(lambda: media.counters.audio_blocks_dropped)
@@ -181,6 +201,24 @@ def _framework(parts: Parts, sfu: CallsService | None, files: PageFiles) -> Any:
         logging_config=None,
         debug=False,
     )
+
+
+def _stage_builder(settings: Settings) -> Callable[[str, StageSettings], Engine]:
+    """Say how an agent's own engines are made."""
+    return lambda stage, wanted: build_engine(stage, wanted, settings.models_dir or default_models_dir(os.environ))
+
+
+def _guard(settings: Settings) -> AddressGuard:
+    try:
+        return read_allowed(settings.mcp_allow, "mcp_allow")
+    except AgentError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _prompts(settings: Settings) -> PromptFolder | None:
+    beside = settings.config_file.parent / "prompts" if settings.config_file is not None else None
+    folder = settings.prompts_dir or beside
+    return PromptFolder(folder) if folder is not None else None
 
 
 def _default_session(settings: Settings) -> SessionConfig:

@@ -46,6 +46,7 @@ class EngineRoom:
         wait_s: float = 10.0,
         drain_ms: int = 5_000,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        also_close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`build` blocks (it imports and loads) and runs on a thread. `wait_s`: how long askers wait for the start."""
         self._build = build
@@ -55,6 +56,7 @@ class EngineRoom:
         self._wait_s = wait_s
         self._drain_ms = drain_ms
         self._sleep = sleep
+        self._also_close = also_close
         self._engines: EngineSet | None = None
         self._supervisor: Supervisor | None = None
         self._opened = asyncio.Event()
@@ -113,6 +115,8 @@ class EngineRoom:
         finally:
             self._metrics.ready(is_ready=False)
             self._opened.set()
+            if self._also_close is not None:
+                await self._also_close()
             if self._engines is not None:
                 await _close(self._engines)
 

@@ -31,13 +31,19 @@ class ModelNotes(msgspec.Struct, frozen=True):
     note: str
 
 
+class AgentNotes(msgspec.Struct, frozen=True):
+    """What Parley says about an agent of its operator's: it is chosen like a model, by name."""
+
+    agent: Literal[True] = True
+
+
 class Model(msgspec.Struct, frozen=True):
     """A model in the shape of the Models API."""
 
     id: str
     created: int
     owned_by: str
-    parley: ModelNotes
+    parley: ModelNotes | AgentNotes
     object: Literal["model"] = "model"
 
 
@@ -54,15 +60,15 @@ _CREATED = 1_767_225_600
 
 @get("/v1/models", tags=["models"], opt={PERMISSION: Permission.START_SESSION})
 async def list_models(parts: NamedDependency[Parts]) -> ModelList:
-    """List the models that run here, one per stage."""
-    return ModelList(_models(await parts.engines()))
+    """List the models that run here, one per stage, and the agents that can be chosen in their place."""
+    return ModelList(_listed(parts, await parts.engines()))
 
 
 @get("/v1/models/{model_id:path}", tags=["models"], opt={PERMISSION: Permission.START_SESSION})
 async def get_model(parts: NamedDependency[Parts], model_id: FromPath[str]) -> Model:
     """Describe one model."""
     wanted = model_id.lstrip("/")
-    models = _models(await parts.engines())
+    models = _listed(parts, await parts.engines())
     for model in models:
         if model.id == wanted:
             return model
@@ -71,12 +77,18 @@ async def get_model(parts: NamedDependency[Parts], model_id: FromPath[str]) -> M
     raise Problem(404, words, code="model_not_found", param="model")
 
 
+def _listed(parts: Parts, engines: EngineSet) -> list[Model]:
+    agents = [Model(name, _CREATED, "parley-agent", AgentNotes()) for name in parts.door.agents.names()]
+    taken = {agent.id for agent in agents}
+    return [*agents, *(model for model in _models(engines) if model.id not in taken)]
+
+
 def _models(engines: EngineSet) -> list[Model]:
     found: dict[str, Model] = {}
     voices = engines.synthesizer.capabilities.voices
     for engine in [engines.chat, *stages_of(engines)]:
         model = _described(engine, voices)
-        if model.parley.stage != "turn":
+        if engine.info.stage != "turn":
             found.setdefault(model.id, model)
     return list(found.values())
 

@@ -15,7 +15,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from parley.auth.pages import cookie_header, read_cookie
-from parley.protocol.realtime.errors import ClientFault
 from parley.server.engine_room import stages_of
 from parley.server.page_files import CONTENT_SECURITY_POLICY, LINK_USED, NOT_BUILT, PageFile, PageFiles
 from parley.server.parts import Parts
@@ -136,9 +135,7 @@ async def ui_secret(request: Request[Any, Any, Any], parts: NamedDependency[Part
         words = "Sign in first: the page asks for a key of this server."
         raise Problem(401, words, code="invalid_api_key", type="authentication_error")
     session = _page_session(await request.body())
-    checked = parts.defaults.start(session)
-    if isinstance(checked, ClientFault):
-        raise Problem(400, checked.message, code=checked.code, param=checked.param)
+    parts.door.checked(session)
     return await mint(parts, session, _PAGE_SECRET_S)
 
 
@@ -156,6 +153,10 @@ def _signed_in(request: Request[Any, Any, Any], parts: Parts) -> bool:
 def _cookie_answer(request: Request[Any, Any, Any], parts: Parts, token: str) -> Response[None]:
     headers = {"set-cookie": _cookie(request, parts, token), "cache-control": "no-store"}
     return Response(None, status_code=204, headers=headers)
+
+
+def _cookie(request: Request[Any, Any, Any], parts: Parts, token: str) -> str:
+    return cookie_header(token, secure=request.scope["scheme"] == "https", root_path=parts.root_path)
 
 
 @get(list(_PAGES), include_in_schema=False)

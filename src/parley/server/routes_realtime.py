@@ -88,9 +88,7 @@ async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDepe
     """
     asked = await read_body(request, SecretRequest)
     seconds = lifetime_seconds(asked.expires_after, "expires_after.seconds")
-    config = parts.defaults.start(asked.session)
-    if isinstance(config, ClientFault):
-        raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
+    config = parts.door.checked(asked.session)
     scope = read_scope(asked.parley, param="parley") if asked.parley is not None else UNBOUNDED
     if isinstance(scope, ClientFault):
         raise Problem(400, scope.message, code=scope.code, param=scope.param, type=scope.type)

@@ -12,19 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from parley.agents.agent import Agent
+from parley.agents.greeting import with_greeting
 from parley.auth.ledger import Claim, Ledger, Tab
 from parley.auth.permissions import Principal, Refusal
 from parley.auth.scope import UNBOUNDED, Scope
 from parley.auth.scope_permit import ScopePermit
+from parley.engines.base import EngineError, EngineSet
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.runtime.equipment import Equipment
 from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
 from parley.runtime.supervisor import AtCapacity, SessionHandle
+from parley.server.agent_book import AgentBook, agent_scope
+from parley.server.agent_file import ListedAgent
 from parley.server.engine_room import EngineRoom, NotReady
-from parley.server.problems import Problem
+from parley.server.problems import Problem, engine_problem
 from parley.server.session_start import SessionDefaults, config_from_secret
+from parley.server.workshop import Workshop
 
 __all__ = ["Asked", "Opened", "SessionDoor", "SessionPlan", "close_code"]
 
@@ -48,6 +54,7 @@ class SessionPlan:
 
     config: SessionConfig
     scope: Scope
+    agent: Agent | None = None
     claims: tuple[Claim, ...] = ()
 
     @property
@@ -72,26 +79,42 @@ class SessionDoor:
     defaults: SessionDefaults
     room: EngineRoom
     ledger: Ledger
+    agents: AgentBook
+    workshop: Workshop
     max_session_seconds: int
     sessions_per_key: int | None = None
 
     def plan(self, who: Principal, asked: Asked) -> SessionPlan:
         """Settle what would begin, without beginning it. Raises `Problem`."""
         scope = who.secret.scope if who.secret else UNBOUNDED
-        if not scope.admits_origin(asked.origin):
-            words = "This client secret is for pages of another origin. Mint one whose `parley.origins` lists yours."
-            raise Problem(403, words, code="origin_not_allowed")
         minted = config_from_secret(who.secret.session if who.secret else None)
         own = dict(asked.session or {})
         model = _model(minted) or (None if scope.locks("model") else asked.model or _model(own))
+        listed = self.agents.find(model)
+        if listed is not None:
+            scope = scope.and_also(agent_scope(listed, by_secret=who.secret is not None))
+        if not scope.admits_origin(asked.origin):
+            words = (
+                "Pages of this origin may not open this session: it is for those that its minter or its agent lists."
+            )
+            raise Problem(403, words, code="origin_not_allowed")
         if who.secret is not None:
             own = scope.without_locked(own)
-        config = self.defaults.start(minted or own, model=model, intent=asked.intent)
+        agent = listed.agent if listed is not None else None
+        config = self.defaults.start(minted or own, model=model, intent=asked.intent, agent=agent)
         if minted and own and not isinstance(config, ClientFault):
             config = self.defaults.amended(config, own)
         if isinstance(config, ClientFault):
             raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
-        return SessionPlan(config, scope, tuple(self._claims(who)))
+        return SessionPlan(config, scope, agent, tuple(self._claims(who, listed)))
+
+    def checked(self, session: Mapping[str, Any] | None) -> SessionConfig:
+        """Give the configuration that sessions of a secret with `session` will start with. Raises `Problem`."""
+        listed = self.agents.find(_model(session or {}))
+        config = self.defaults.start(dict(session or {}), agent=listed.agent if listed is not None else None)
+        if isinstance(config, ClientFault):
+            raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
+        return config
 
     async def open(
         self, who: Principal, asked: Asked, *, playout: Playout | None = None, in_call: bool = False
@@ -107,6 +130,7 @@ class SessionDoor:
             raise Problem(
                 503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
             ) from None
+        engines = await self._engines(plan)
         tab = self._tab(plan)
         seconds = min(plan.scope.max_session_seconds or self.max_session_seconds, self.max_session_seconds)
         try:
@@ -114,7 +138,13 @@ class SessionDoor:
                 plan.config,
                 max_session_ms=seconds * 1000,
                 playout=playout,
-                equipment=Equipment(allowance=tab),
+                equipment=Equipment(
+                    engines=engines,
+                    tools=self.workshop.tools_for(plan.agent),
+                    prompts=self.defaults.prompts,
+                    allowance=tab,
+                    greets=plan.agent is not None and bool(plan.agent.greeting) and plan.config.type == "realtime",
+                ),
                 in_call=in_call,
             )
         except AtCapacity as error:
@@ -125,6 +155,16 @@ class SessionDoor:
             ) from None
         return Opened(handle, plan.permit, plan.config)
 
+    async def _engines(self, plan: SessionPlan) -> EngineSet | None:
+        """Give an agent's own engines, with its greeting before them; None where the server's serve as they are."""
+        if plan.agent is None or not (plan.agent.engines or plan.agent.greeting):
+            return None
+        try:
+            engines = await self.workshop.engines_for(plan.agent, await self.room.engines())
+        except EngineError as error:
+            raise engine_problem(error) from None
+        return with_greeting(engines, plan.agent.greeting) if plan.agent.greeting else engines
+
     def _tab(self, plan: SessionPlan) -> Tab | None:
         if not plan.claims:
             return None
@@ -133,8 +173,15 @@ class SessionDoor:
             raise Problem.of(tab)
         return tab
 
-    def _claims(self, who: Principal) -> list[Claim]:
-        claims = []
+    def _claims(self, who: Principal, listed: ListedAgent | None) -> list[Claim]:
+        """Name who pays: an agent's tokens count per session, its sessions together; a secret's, both together."""
+        claims: list[Claim] = []
+        if listed is not None:
+            limits, holder = listed.limits, f"The agent '{listed.agent.name}'"
+            if limits.max_tokens is not None:
+                claims.append(Claim(None, holder, max_tokens=limits.max_tokens))
+            if limits.max_sessions is not None:
+                claims.append(Claim(f"agent:{listed.agent.name}", holder, limits.max_sessions))
         if who.secret is not None:
             scope = who.secret.scope
             if scope.max_sessions is not None or scope.max_tokens is not None:

@@ -38,6 +38,8 @@ __all__ = ["OPTIONS", "ConfigError", "EngineStage", "Option", "Resolved", "Setti
 
 DEFAULT_FILE = "parley.toml"
 MAX_ANNOUNCED = 3
+AGENTS_KEY = "agents"
+"""The settings file's tables of agents, which `agent_file` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,6 @@ OPTIONS: tuple[Option, ...] = (
         "",
         switch=True,
     ),
-    Option("max_session_minutes", as_count, 60, "Longest life of a session.", "N"),
-    Option("max_sessions", as_count, 200, "Sessions at once; a further one is refused with the reason.", "N"),
     Option("root_path", as_root_path, "", "Path below which a reverse proxy shows the server, e.g. /voice.", "PATH"),
     Option(
         "trusted_proxy",
@@ -169,8 +169,21 @@ OPTIONS: tuple[Option, ...] = (
         "ADDR",
         many=True,
     ),
+    Option("max_session_minutes", as_count, 60, "Longest life of a session.", "N"),
+    Option("max_sessions", as_count, 200, "Sessions at once; a further one is refused with the reason.", "N"),
     Option(
         "capture", as_directory, None, "Record every session into DIR, audio and text included (parley replay).", "DIR"
+    ),
+    Option("max_sessions_per_key", as_count, None, "Sessions at once of one API key and the secrets it minted.", "N"),
+    Option("max_requests_per_minute", as_count, None, "HTTP requests and new sessions a minute of one API key.", "N"),
+    Option("prompts_dir", as_directory, None, "Where stored prompts are. Default: prompts beside parley.toml.", "DIR"),
+    Option(
+        "mcp_allow",
+        as_text,
+        (),
+        "Private host that clients' MCP tools may lead to: NAME, NAME:PORT, an address or a network.",
+        "HOST",
+        many=True,
     ),
     *_stage_options(),
     Option("voice", as_text, None, "Voice for every answer; wins over what clients ask for.", "NAME"),
@@ -236,6 +249,12 @@ class Settings:
     voice: str | None = None
     models_dir: Path | None = None
     log_level: str = "info"
+    max_sessions_per_key: int | None = None
+    max_requests_per_minute: int | None = None
+    prompts_dir: Path | None = None
+    mcp_allow: tuple[str, ...] = ()
+    config_file: Path | None = None
+    """Where the settings file is or would be; agents are read from it."""
 
 
 def load_settings(
@@ -253,6 +272,7 @@ def load_settings(
         stt=_stage(values, "stt"),
         llm=_stage(values, "llm"),
         tts=_stage(values, "tts"),
+        config_file=_config_path(environ, directory, config),
         **values,
     )
     if settings.lan and is_loopback(settings.host):
@@ -330,9 +350,8 @@ def _from_secret_file(option: Option, name: str, where: str) -> Any:
 
 
 def _read_file(environ: Mapping[str, str], directory: Path, config: Path | None) -> tuple[Path, dict[str, Any]]:
-    named = config or (Path(environ["PARLEY_CONFIG"]) if environ.get("PARLEY_CONFIG") else None)
-    path = (named or directory / DEFAULT_FILE).expanduser()
-    if named is None and not path.exists():
+    path = _config_path(environ, directory, config)
+    if config is None and not environ.get("PARLEY_CONFIG") and not path.exists():
         return path, {}
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -341,11 +360,16 @@ def _read_file(environ: Mapping[str, str], directory: Path, config: Path | None)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     table = {key.replace("-", "_"): value for key, value in raw.items()}
-    known = _known_keys()
+    known = _known_keys() | {AGENTS_KEY}
     for key in table:
         if key not in known:
             raise ConfigError(f"{path.name}: unknown key `{key}`.{_nearest(key, known)}")
     return path, table
+
+
+def _config_path(environ: Mapping[str, str], directory: Path, config: Path | None) -> Path:
+    named = config or (Path(environ["PARLEY_CONFIG"]) if environ.get("PARLEY_CONFIG") else None)
+    return (named or directory / DEFAULT_FILE).expanduser()
 
 
 def _known_keys() -> set[str]:
