@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from parley.server import settings_values as values
 from parley.server.settings import OPTIONS, ConfigError, EngineStage, Settings, load_settings, resolve
 
 
@@ -47,25 +48,20 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Pa
 
 
 def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
-    sample = {
-        "port": "9",
-        "media_port": "9",
-        "announce": "203.0.113.7",
-        "calls_app": "app:secret",
-        "log_level": "debug",
-    }
-    sample |= {
-        "max_session_minutes": "9",
-        "max_sessions": "9",
-        "media_threads": "9",
-        "cors_origin": "https://a.example",
-        "host": "127.0.0.9",
-    }
     (tmp_path / "c.pem").touch()
-    sample |= {"root_path": "/voice", "trusted_proxy": "203.0.113.8"}
-    sample |= {"tls": f"{tmp_path}/c.pem {tmp_path}/c.pem", "tls_self_signed": "yes", "lan": "yes"}
+    sample = {
+        values.as_address: "203.0.113.7",
+        values.as_apps: "app:secret",
+        values.as_count: "9",
+        values.as_file: f"{tmp_path}/c.pem",
+        values.as_log_level: "debug",
+        values.as_origins: "https://a.example",
+        values.as_port: "9",
+        values.as_root_path: "/voice",
+        values.as_switch: "yes",
+    }
     for option in OPTIONS:
-        text = sample.get(option.name, "x")
+        text = " ".join([sample.get(option.kind, "127.0.0.9")] * option.values)
         given = tuple(text.split()) if option.many or option.values > 1 else text
         by_flag = _value(resolve({option.name: given}, {}, tmp_path), option.name)
         by_variable = _value(resolve({}, {option.variable: text}, tmp_path), option.name)
