@@ -10,3 +10,7 @@ compile --output-file requirements/runtime.txt pyproject.toml
 compile --constraint requirements/runtime.txt --output-file requirements/build.txt requirements/build.in
 compile --constraint requirements/runtime.txt --constraint requirements/build.txt \
   --output-file requirements/dev.txt requirements/dev.in
+# Other projects' clients, each for an environment of its own (tests/lib/client_venvs.py).
+for wanted in requirements/clients/*.in; do
+  compile --output-file "${wanted%.in}.txt" "$wanted"
+done

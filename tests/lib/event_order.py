@@ -12,6 +12,9 @@ __all__ = ["Event", "order_faults"]
 Event = dict[str, Any]
 
 
-def order_faults(events: Iterable[Event]) -> list[str]:
-    """Name every breach of the ordering rules in `events`, which came in this order over one connection."""
-    return [f"event {breach.index}: {breach.text}" for breach in breaches(events)]
+def order_faults(events: Iterable[Event], *, whole: bool = True) -> list[str]:
+    """Name every breach of the ordering rules in `events`, which came in this order over one connection.
+
+    `whole`: nothing was left running when the log ended.
+    """
+    return [f"event {breach.index}: {breach.text}" for breach in breaches(events, whole=whole)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,12 @@ class Served:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    certificate: Path | None = None
+    """What the server shows, if it speaks https."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def websocket_url(self) -> str:
@@ -52,10 +55,12 @@ def parley_serve(
     environment: dict[str, str] | None = None,
     inherit: bool = True,
     command: tuple[str, ...] = (sys.executable, "-m", "parley.cli"),
+    certificate: Path | None = None,
 ) -> Iterator[Served]:
     """Run `parley serve` with `arguments` until the block ends; ready means that `/readyz` says so.
 
     `environment` is added to this process's own, or replaces it if `inherit` is False.
+    `certificate` is what the server shows if `arguments` have it speak https.
     """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +74,7 @@ def parley_serve(
                 env={**(os.environ if inherit else {}), "NO_COLOR": "1", **(environment or {})},
                 cwd=folder,
             )
-        served = Served(port, process, log)
+        served = Served(port, process, log, certificate)
         try:
             _wait_until_ready(served)
             yield served
@@ -84,11 +89,12 @@ def parley_serve(
 
 def _wait_until_ready(served: Served) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
+    trusted = ssl.create_default_context(cafile=served.certificate) if served.certificate else None
     while time.monotonic() < deadline:
         if served.process.poll() is not None:
             raise AssertionError(f"parley serve ended with {served.process.returncode}:\n{served.logged()}")
         try:
-            with urllib.request.urlopen(f"{served.url}/readyz", timeout=2):
+            with urllib.request.urlopen(f"{served.url}/readyz", timeout=2, context=trusted):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
