@@ -32,6 +32,9 @@ pub struct Conditions {
     pub duplication: f64,
 }
 
+/// Sees each datagram that is put on the wire and may add others, which arrive beside it.
+pub type Meddler = Box<dyn FnMut(&Transmit) -> Vec<Vec<u8>> + Send>;
+
 struct Node {
     host: IpAddr,
     shared: Arc<Shared>,
@@ -50,6 +53,7 @@ struct Network {
     now: Instant,
     conditions: Conditions,
     unreachable: HashSet<IpAddr>,
+    meddler: Option<Meddler>,
     nodes: Vec<Option<Node>>,
     wire: BTreeMap<(Instant, u64), Flight>,
     flights: u64,
@@ -75,6 +79,7 @@ impl VirtualNetwork {
             now,
             conditions: Conditions::default(),
             unreachable: HashSet::new(),
+            meddler: None,
             nodes: Vec::new(),
             wire: BTreeMap::new(),
             flights: 0,
@@ -95,6 +100,11 @@ impl VirtualNetwork {
         } else {
             network.unreachable.insert(host);
         }
+    }
+
+    /// Let somebody on the path add datagrams, from and to the addresses of those that pass.
+    pub fn set_meddler(&self, meddler: Option<Meddler>) {
+        lock(&self.0).meddler = meddler;
     }
 
     /// Open a core at an address that no other has.
@@ -170,22 +180,23 @@ impl Network {
     }
 
     fn put(&mut self, transmit: Transmit) {
-        let Conditions { latency, jitter, loss, duplication } = self.conditions;
         let cut = |addr: SocketAddr| self.unreachable.contains(&addr.ip());
         if cut(transmit.source) || cut(transmit.destination) {
             return;
         }
-        let copies = if self.chance(loss) { 0 } else { 1 + u64::from(self.chance(duplication)) };
-        for _ in 0..copies {
-            let late = jitter.mul_f64(self.roll());
-            self.flights += 1;
-            let flight = Flight {
-                source: transmit.source,
-                destination: transmit.destination,
-                contents: transmit.contents.clone(),
-            };
-            self.wire.insert((self.now + latency + late, self.flights), flight);
+        let added = self.meddler.as_mut().map(|meddler| meddler(&transmit)).unwrap_or_default();
+        let Conditions { loss, duplication, .. } = self.conditions;
+        let copies = if self.chance(loss) { 0 } else { 1 + usize::from(self.chance(duplication)) };
+        for contents in std::iter::repeat_n(transmit.contents, copies).chain(added) {
+            self.fly(Flight { source: transmit.source, destination: transmit.destination, contents });
         }
+    }
+
+    fn fly(&mut self, flight: Flight) {
+        let Conditions { latency, jitter, .. } = self.conditions;
+        let late = jitter.mul_f64(self.roll());
+        self.flights += 1;
+        self.wire.insert((self.now + latency + late, self.flights), flight);
     }
 
     fn deliver(&mut self) -> bool {

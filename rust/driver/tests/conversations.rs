@@ -24,6 +24,7 @@ fn converse(pair: &mut Pair, peer: &str) {
             Command::OpenListener(format!("{peer}/ear").as_str().into(), format!("{peer}/mic").as_str().into(), EAR),
         )
         .unwrap();
+    pair.open_speakers(peer);
     pair.speak_to_client(peer, tone(24_000));
     pair.speak_to_server(peer, tone(24_000));
     pair.open_channel(peer, 1, "oai-events");

@@ -119,6 +119,12 @@ impl Identity {
         Self { candidates: candidates.into(), ..self.clone() }
     }
 
+    /// The same certificate behind other cryptography, for tests that corrupt what is about to be protected.
+    #[cfg(test)]
+    pub(crate) fn with_crypto(&self, crypto: CryptoProvider) -> Self {
+        Self { crypto: Arc::new(crypto), ..self.clone() }
+    }
+
     /// Of our certificate.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint

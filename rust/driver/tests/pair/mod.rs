@@ -1,11 +1,13 @@
 //! A server and clients, each with a socket of its own, on sockets or in virtual time, and what both have told.
 
+#![allow(dead_code)] // each test file uses its part of this module
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use parley_driver::core::{Core, Options};
-use parley_driver::virtual_network::{Conditions, VirtualNetwork};
+use parley_driver::virtual_network::{Conditions, Meddler, VirtualNetwork};
 use parley_media::channels::{ChannelOptions, Message};
 use parley_media::listener::ListenerOptions;
 use parley_media::plane::{Command, Event};
@@ -24,6 +26,27 @@ pub struct Pair {
     pub told: Told,
     clients: BTreeMap<String, (Core, usize)>,
     network: Option<VirtualNetwork>,
+}
+
+/// How often seeded tests repeat: more in a soak.
+pub fn rounds(quick: u64) -> u64 {
+    std::env::var("PARLEY_SOAK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(quick)
+}
+
+/// A seeded generator of numbers (xorshift).
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end.max(1)
+    }
 }
 
 pub fn tone(samples: usize) -> Vec<i16> {
@@ -121,11 +144,39 @@ impl Pair {
         self.network.as_ref().unwrap().set_conditions(conditions);
     }
 
+    pub fn meddle(&self, meddler: Option<Meddler>) {
+        self.network.as_ref().unwrap().set_meddler(meddler);
+    }
+
+    /// Let so much virtual time pass.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now() + time;
+        while self.now() < until {
+            self.network.as_ref().unwrap().advance(Duration::from_millis(10));
+            self.read();
+        }
+    }
+
+    fn read(&mut self) {
+        self.told.server.extend(self.server.drain());
+        self.told.client.extend(self.clients.values().flat_map(|(client, _)| client.drain()));
+    }
+
     pub fn now(&self) -> Duration {
         self.network.as_ref().unwrap().now()
     }
 
     pub fn connect(&mut self, peer: &str, shard: usize, protocol: Protocol) {
+        self.begin(peer, shard, protocol);
+        self.until("both are connected", |told| {
+            let connected = |events: &[Event]| {
+                events.iter().any(|event| matches!(event, Event::PeerConnected(id) if id.as_ref() == peer))
+            };
+            connected(&told.server) && connected(&told.client)
+        });
+    }
+
+    pub fn begin(&mut self, peer: &str, shard: usize, protocol: Protocol) {
         let core = self.new_client();
         let server = spec(peer, &core, true, vec![]);
         self.server.submit(shard, Command::AddPeer(Box::new(server))).unwrap();
@@ -141,20 +192,35 @@ impl Pair {
         );
         core.submit(0, listen).unwrap();
         self.clients.insert(peer.into(), (core, shard));
-        self.until("both are connected", |told| {
-            let connected = |events: &[Event]| {
-                events.iter().any(|event| matches!(event, Event::PeerConnected(id) if id.as_ref() == peer))
+    }
+
+    /// Both ends get a voice that the other hears.
+    pub fn open_speakers(&self, peer: &str) {
+        let (client, shard) = &self.clients[peer];
+        for (core, shard) in [(&self.server, *shard), (client, 0)] {
+            let publication: PublicationId = format!("{peer}/ai").as_str().into();
+            let subscribe = Command::Subscribe {
+                peer: peer.into(),
+                mid: "0".into(),
+                publication: publication.clone(),
+                preferred_rid: None,
             };
-            connected(&told.server) && connected(&told.client)
-        });
+            core.submit(shard, Command::OpenSpeaker(voice(peer), publication)).unwrap();
+            core.submit(shard, subscribe).unwrap();
+        }
     }
 
     pub fn speak_to_client(&self, peer: &str, pcm: Vec<i16>) {
-        speak(&self.server, self.clients[peer].1, peer, pcm);
+        self.push_to_client(peer, &"a".into(), pcm);
+    }
+
+    /// Say a whole item.
+    pub fn push_to_client(&self, peer: &str, item: &ItemId, pcm: Vec<i16>) {
+        say(&self.server, peer, item, pcm);
     }
 
     pub fn speak_to_server(&self, peer: &str, pcm: Vec<i16>) {
-        speak(self.client(peer), 0, peer, pcm);
+        say(self.client(peer), peer, &"a".into(), pcm);
     }
 
     pub fn open_channel(&self, peer: &str, number: u16, label: &str) {
@@ -172,8 +238,7 @@ impl Pair {
                 Some(network) => network.advance(step),
                 None => std::thread::sleep(step),
             }
-            self.told.server.extend(self.server.drain());
-            self.told.client.extend(self.clients.values().flat_map(|(client, _)| client.drain()));
+            self.read();
             if so(&self.told) {
                 return;
             }
@@ -183,22 +248,13 @@ impl Pair {
     }
 }
 
-fn speak(core: &Core, shard: usize, peer: &str, pcm: Vec<i16>) {
-    let (speaker, publication) = (format!("{peer}/voice"), format!("{peer}/ai"));
-    let commands = [
-        Command::OpenSpeaker(speaker.as_str().into(), publication.as_str().into()),
-        Command::Subscribe {
-            peer: peer.into(),
-            mid: "0".into(),
-            publication: publication.as_str().into(),
-            preferred_rid: None,
-        },
-        Command::PushSpeech(speaker.as_str().into(), "a".into(), pcm),
-        Command::EndSpeech(speaker.as_str().into(), "a".into()),
-    ];
-    for command in commands {
-        core.submit(shard, command).unwrap();
-    }
+fn voice(peer: &str) -> SpeakerId {
+    format!("{peer}/voice").as_str().into()
+}
+
+fn say(core: &Core, peer: &str, item: &ItemId, pcm: Vec<i16>) {
+    core.submit(0, Command::PushSpeech(voice(peer), item.clone(), pcm)).unwrap();
+    core.submit(0, Command::EndSpeech(voice(peer), item.clone())).unwrap();
 }
 
 fn socket_core(bind: IpAddr, shards: usize) -> Core {

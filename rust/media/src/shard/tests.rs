@@ -1,6 +1,7 @@
 //! Two machines and a pretend wire whose clock the test owns: nothing here waits, and every run is the same.
 
 mod channels;
+mod hostile;
 mod world;
 
 use std::time::Duration;
