@@ -5,6 +5,7 @@
 #   make check   format, lint, types and the unit tests of what changed: seconds
 #   make fix     let the formatters and fixers mend what they can
 #   make bench   the claims in numbers, each against a baseline of the same run
+#   make soak    the seeded tests of the media core, ROUNDS times (1000): hostile peers, damaged packets, bad networks
 #   make wheel   dist/*.whl, which runs without a compiler, Rust or Node
 #
 # Everything is built into .venv, target/ and src/parley/web_assets; nothing needs root but `make test-packages`.
@@ -27,7 +28,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' -o -name 'b
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
 CHANGED := $(BIN)/python tools/changed.py
 
-.PHONY: help build serve test check fix bench wheel lock models test-models test-packages test-tools clean
+.PHONY: help build serve test check fix bench wheel lock models test-models test-packages test-tools clean soak
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -102,6 +103,10 @@ test: test-packages test-tools test-models
 
 bench: test-tools models
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+ROUNDS ?= 1000
+soak: $(STAMPS)/tools
+	@PARLEY_SOAK_ROUNDS=$(ROUNDS) cargo test --release -p parley-media -p parley-driver -- hostile damaged network
 
 lock: $(STAMPS)/dev
 	@tools/lock.sh
