@@ -1,0 +1,134 @@
+//! Calls: each client posts an offer, connects, talks a share of the time, and may ask for answers without an end.
+//!
+//! Prints `connected` when all are, waits for a line on standard input, talks for so many seconds, and tells what came.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::net::UdpSocket;
+use parley_media::identity::Identity;
+use parley_media::opus::Encoder;
+
+use crate::client::{Client, FRAME, Voice};
+use crate::figures::{percentile, print};
+use crate::options::Options;
+use crate::swarm::Swarm;
+use crate::{http, sdp};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const RATE: f64 = 24_000.0;
+/// No turns by voice activity: answers are asked for, so that every session costs the same.
+const SETTINGS: &str =
+    r#"{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":null}}}}"#;
+const ASK: &str = r#"{"type":"response.create"}"#;
+
+/// Do all of it.
+pub fn run(options: &Options) {
+    let server: SocketAddr = options.text("server").parse().expect("--server is an address and port");
+    let (sessions, seconds): (usize, f64) = (options.get("sessions", 1), options.get("seconds", 10.0));
+    let local: SocketAddr = options.get("bind", SocketAddr::from(([127, 0, 0, 1], 0)));
+    let asks = options.get("ask", 0) == 1;
+    let path: String = options.get("path", "/v1/realtime/calls".to_owned());
+    let voice = Voice { packets: speech(), talking_percent: options.get("talking-percent", 100) };
+    let identity = Identity::generate(&[]).expect("random numbers");
+    let mut swarm = Swarm::new().expect("a poll");
+    let mut walls = Vec::new();
+    for number in 0..sessions {
+        let begun = Instant::now();
+        let socket = UdpSocket::bind(local).expect("a socket");
+        let addr = socket.local_addr().expect("an address");
+        let offer = sdp::offer(number, addr, &identity.fingerprint().digest);
+        let answer = http::post(server, &path, &offer).expect("an answer");
+        let spec = sdp::spec(number, &answer).expect("an answer with ICE, DTLS and audio");
+        let mut client = Client::on(socket, &identity, Instant::now(), spec).expect("a client");
+        client.open_channel("oai-events");
+        client.listens = true;
+        let number = swarm.add(client).expect("a place in the poll");
+        swarm.run(Instant::now() + PATIENCE, |swarm| swarm.clients[number].connected_at.is_some()).expect("a network");
+        let connected = swarm.clients[number].connected_at.expect("a connection");
+        walls.push((connected - begun).as_secs_f64() * 1_000.0);
+    }
+    println!("connected");
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    let sent = talk(&mut swarm, &voice, Duration::from_secs_f64(seconds), asks);
+    let received: u64 = swarm.clients.iter().map(|client| client.received).sum();
+    let mut jitter = pacing(&swarm);
+    print(&[
+        ("connected", walls.len() as f64),
+        ("connect_p50_ms", percentile(&mut walls, 50)),
+        ("connect_p99_ms", percentile(&mut walls, 99)),
+        ("seconds", sent),
+        ("received", received as f64),
+        ("pacing_p50_ms", percentile(&mut jitter, 50)),
+        ("pacing_p99_ms", percentile(&mut jitter, 99)),
+        ("closed", swarm.clients.iter().filter(|client| client.closed).count() as f64),
+    ]);
+}
+
+fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, asks: bool) -> f64 {
+    let start = Instant::now();
+    let count = swarm.clients.len() as u32;
+    for number in 0..swarm.clients.len() {
+        let client = &mut swarm.clients[number];
+        client.received = 0;
+        client.arrivals.clear();
+        if asks {
+            client.send(SETTINGS);
+            client.send(ASK);
+        }
+        client.talk(voice.clone(), start + FRAME * number as u32 / count);
+        swarm.touch(number);
+    }
+    let more = |swarm: &mut Swarm| {
+        for number in 0..swarm.clients.len() {
+            let client = &mut swarm.clients[number];
+            client.payloads.clear();
+            let messages = std::mem::take(&mut client.messages);
+            let over = |text: &[u8]| contains(text, b"output_audio_buffer.stopped");
+            if asks && messages.iter().any(|message| over(&message.data)) {
+                client.send(ASK);
+                swarm.touch(number);
+            }
+        }
+        false
+    };
+    swarm.run(start + time, more).expect("a network");
+    start.elapsed().as_secs_f64()
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// How far the time between two packets of one utterance is from 20 ms.
+fn pacing(swarm: &Swarm) -> Vec<f64> {
+    let between = |pair: &[Instant]| (pair[1] - pair[0]).as_secs_f64() * 1_000.0;
+    let steps = swarm.clients.iter().flat_map(|client| client.arrivals.windows(2).map(between));
+    steps.filter(|ms| *ms < 100.0).map(|ms| (ms - 20.0).abs()).collect()
+}
+
+/// Five seconds that voice detection takes for speech, as packets.
+fn speech() -> Arc<[Vec<u8>]> {
+    let (mut states, mut clock) = ([[0.0_f64; 2]; 2], 0.0);
+    let samples: Vec<i16> = (0..120_000)
+        .map(|n| {
+            let t = f64::from(n) / RATE;
+            clock += (118.0 + 14.0 * (t * 2.3).sin()) / RATE;
+            let pulse = if clock >= 1.0 { 1.0 } else { 0.0 };
+            clock %= 1.0;
+            let glide = [550.0 + 180.0 * (t * 9.0).sin(), 1_700.0 + 400.0 * (t * 7.0).cos()];
+            let mut sound = 0.0;
+            for (state, hz) in states.iter_mut().zip(glide) {
+                let angle = std::f64::consts::TAU * hz / RATE;
+                let next = pulse + 2.0 * 0.985 * angle.cos() * state[0] - 0.985_f64.powi(2) * state[1];
+                *state = [next, state[0]];
+                sound += next;
+            }
+            (sound * (std::f64::consts::PI * (t % 0.18) / 0.18).sin().powi(2) * 1_400.0) as i16
+        })
+        .collect();
+    let mut encoder = Encoder::new(32_000).expect("an encoder");
+    samples.chunks_exact(480).map(|frame| encoder.encode(frame).expect("a packet")).collect()
+}
