@@ -37,6 +37,8 @@ from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
     ConversationItemDone,
     ConversationItemRetrieved,
+    McpCallArgumentsDelta,
+    McpCallArgumentsDone,
     OutputItemAdded,
     OutputItemDone,
     ResponseDone,
@@ -114,6 +116,10 @@ class ScopePermit:
                 | OutputItemDone()
             ) if self.scope.hide:
                 return msgspec.structs.replace(event, item=self._item(event.item))
+            case McpCallArgumentsDelta() if "tools" in self.scope.hide:
+                return msgspec.structs.replace(event, delta="")
+            case McpCallArgumentsDone() if "tools" in self.scope.hide:
+                return msgspec.structs.replace(event, arguments="{}")
             case ResponseDone() if self.scope.hide:
                 output = tuple(self._item(item) for item in event.response.output)
                 return msgspec.structs.replace(event, response=msgspec.structs.replace(event.response, output=output))
