@@ -20,7 +20,7 @@ from parley.runtime.containment import Containment
 from parley.runtime.generations import Spawn
 from parley.runtime.mailbox import Mailbox
 
-__all__ = ["Recognitions", "answer", "final_reading"]
+__all__ = ["Recognitions", "agreed_chars", "answer", "final_reading"]
 
 _RATE_HZ = 24_000
 
@@ -129,10 +129,13 @@ class Recognitions:
         with Containment("stt", hearing.failed):
             if hearing.recognition is None:
                 return
+            before = ""
             async for partial in hearing.recognition.partials():
                 if hearing.finishing:
                     return
-                self._mailbox.post_partial(TranscriptPartial(item_id, partial.text))
+                stable = agreed_chars(before, partial.text)
+                self._mailbox.post_partial(TranscriptPartial(item_id, partial.text, stable))
+                before = partial.text
 
     async def _finish(self, item_id: ItemId, hearing: _Hearing, seconds: float) -> None:
         reading = await final_reading(hearing.recognition, hearing.failure, limit_ms=self._limit_ms)
@@ -151,6 +154,19 @@ class Recognitions:
         if recognition is not None:
             with Containment("stt"):
                 recognition.cancel()
+
+
+def agreed_chars(before: str, now: str) -> int:
+    """Give how much of a reading the one before agrees with, in whole words: that much will hardly change any more."""
+    agreed = 0
+    for position, (one, other) in enumerate(zip(before, now, strict=False)):
+        if one != other:
+            return agreed
+        if one.isspace():
+            agreed = position
+    shorter, longer = sorted((before, now), key=len)
+    at_word_end = len(longer) == len(shorter) or longer[len(shorter)].isspace()
+    return len(shorter) if at_word_end else agreed
 
 
 async def final_reading(

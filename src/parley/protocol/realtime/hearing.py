@@ -84,6 +84,7 @@ class Hearing:
         self._config = config.audio.input
         self._language = config.language
         self._logprobs = _wants_logprobs(config)
+        self._streams = _wants_stream(config)
         self._lanes: dict[LaneId, Lane] = {}
         self._asked: dict[LaneId, tuple[ItemId, Ms]] = {}
         """The open question to the turn detector and when it is given up."""
@@ -111,6 +112,7 @@ class Hearing:
         self._config = config.audio.input
         self._language = config.language
         self._logprobs = _wants_logprobs(config)
+        self._streams = _wants_stream(config)
         if changed:
             self._asked.clear()
             for lane in self._lanes.values():
@@ -121,6 +123,8 @@ class Hearing:
         """Take a block of a lane's time line."""
         lane = self._lane(block.lane)
         yield from self._follow(lane, lane.advance(block), now)
+        if self._streams and (began := lane.stream()) is not None:
+            self._listen(began.item_id, lane.lane, began.start_sample)
         self._forget(lane)
 
     def scored(self, item_id: str, probability: float | None, now: Ms) -> Iterator[News]:
@@ -284,3 +288,8 @@ class Hearing:
 
 def _wants_logprobs(config: SessionConfig) -> bool:
     return "item.input_audio_transcription.logprobs" in (config.include or ())
+
+
+def _wants_stream(config: SessionConfig) -> bool:
+    wanted = config.audio.input.transcription
+    return config.type == "transcription" and wanted is not None and wanted.streams

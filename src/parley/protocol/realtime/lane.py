@@ -90,6 +90,8 @@ class Lane:
         """Where the buffer begins: the turn's start, or the last commit or clear."""
         self._item_id: ItemId | None = None
         """The promised id of the turn that is going on."""
+        self._streaming = False
+        """A recogniser listens to the buffer although turn detection is off."""
         self._forgotten = 0
 
     @property
@@ -120,7 +122,7 @@ class Lane:
         return self._received - self._start
 
     def configure(self, detection: TurnDetection | None) -> ItemId | None:
-        """Take new turn detection. Gives the item whose listening ends, if detection is switched off within a turn."""
+        """Take new turn detection. Gives the item whose listening ends because detection is switched over."""
         if detection is None:
             if self._tracker is None:
                 return None
@@ -133,8 +135,8 @@ class Lane:
         if self._tracker is None:
             self._tracker = TurnTracker(detection, floor_sample=self._start)
             self._last_window = self._received
-        else:
-            self._tracker.retune(detection)
+            return self._stop_streaming()
+        self._tracker.retune(detection)
         return None
 
     def advance(self, block: LaneAdvanced) -> Iterator[LaneNews]:
@@ -150,6 +152,14 @@ class Lane:
         self._received = end
         yield from self._pump()
 
+    def stream(self) -> SpeechBegan | None:
+        """Promise the buffer an id, if it has none: a recogniser is to listen although turn detection is off."""
+        if self._tracker is not None or self._item_id is not None or self._received == self._start:
+            return None
+        self._item_id = self._new_item_id()
+        self._streaming = True
+        return SpeechBegan(self._item_id, self._start)
+
     def scored(self, probability: float | None) -> Iterator[LaneNews]:
         """Take the turn detector's answer (None: it gave none) and go on with what was held."""
         if self._tracker is None or not self._tracker.asking:
@@ -161,8 +171,8 @@ class Lane:
 
     def commit(self) -> TurnOver:
         """Take the whole buffer as an item. Nothing may be held, and `buffered_samples` must suffice."""
-        spoken = self.speaking
-        voice_end = self._tracker.voice_end_sample if spoken and self._tracker is not None else self._received
+        spoken = self.speaking or self._streaming
+        voice_end = self._tracker.voice_end_sample if self._tracker is not None and self.speaking else self._received
         turn = TurnOver(
             item_id=self._item_id or self._new_item_id(),
             start_sample=self._start,
@@ -191,8 +201,16 @@ class Lane:
         self._forgotten = wanted
         return wanted
 
+    def _stop_streaming(self) -> ItemId | None:
+        stopped = self._item_id if self._streaming else None
+        if self._streaming:
+            self._item_id = None
+            self._streaming = False
+        return stopped
+
     def _empty(self, at_sample: int) -> None:
         self._item_id = None
+        self._streaming = False
         self._start = at_sample
         self._backlog.clear()
         self._last_window = max(self._last_window, at_sample)

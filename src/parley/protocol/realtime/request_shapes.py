@@ -45,6 +45,10 @@ _FORMATS = {
 }
 
 
+_LOGPROBS = "item.input_audio_transcription.logprobs"
+_TRACING = (UNSET, None, "auto")
+
+
 def session_patch(session: dict[str, Any], prefix: str) -> SessionPatch:
     """Parse a raw session object into its GA form. Beta's flat keys are honoured where GA's are absent."""
     flat = dict(session)
@@ -115,10 +119,19 @@ def _normal_input(inputs: dict[str, Any], prefix: str) -> None:
     if "turn_detection" in inputs:
         inputs["turn_detection"] = _normal_turn_detection(inputs["turn_detection"])
     transcription = inputs.get("transcription")
-    if is_object(transcription) and not transcription.get("language"):
-        languages = transcription.get("languages")
-        if is_list(languages) and languages:
-            inputs["transcription"] = {**transcription, "language": languages[0]}
+    if is_object(transcription):
+        inputs["transcription"] = _normal_transcription(transcription)
+
+
+def _normal_transcription(transcription: dict[str, Any]) -> dict[str, Any]:
+    """Read the lists of newer models: the first of `languages`, and `keywords` as the prompt."""
+    normal = dict(transcription)
+    languages, keywords = normal.get("languages"), normal.get("keywords")
+    if not normal.get("language") and is_list(languages) and languages:
+        normal["language"] = languages[0]
+    if not normal.get("prompt") and is_list(keywords) and keywords:
+        normal["prompt"] = ", ".join(map(str, keywords))
+    return normal
 
 
 def _normal_turn_detection(value: Any) -> Any:
@@ -170,6 +183,13 @@ def _check_ranges(patch: SessionPatch, prefix: str) -> None:
     if isinstance(tokens, int) and not 1 <= tokens <= 4096:
         param = f"{prefix}.max_output_tokens"
         raise refused("invalid_value", param, f"'{param}' is 1 to 4096, or \"inf\".")
+    for index, name in enumerate(patch.include or ()):
+        if name != _LOGPROBS:
+            param = f"{prefix}.include[{index}]"
+            raise refused("invalid_value", param, f"'{param}' can only be '{_LOGPROBS}'.")
+    if not (patch.tracing in _TRACING or is_object(patch.tracing)):
+        param = f"{prefix}.tracing"
+        raise refused("invalid_type", param, f"'{param}' is \"auto\", an object or null.")
 
 
 # --- responses and items ----------------------------------------------------------------------------------------------

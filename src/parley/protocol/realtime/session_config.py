@@ -76,12 +76,20 @@ class NoiseReduction(msgspec.Struct, frozen=True):
     strength: float = 1.0
 
 
+_STREAMING_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+
+
 class Transcription(msgspec.Struct, frozen=True, omit_defaults=False):
     """Ask for `conversation.item.input_audio_transcription.*` events. `model` is an alias."""
 
     model: str | None = None
     language: str | None = None
     prompt: str | None = None
+
+    @property
+    def streams(self) -> bool:
+        """The client expects deltas while its audio arrives, before it commits (Realtime API, "Transcription")."""
+        return self.model is not None and self.model.startswith(_STREAMING_MODELS)
 
 
 class ServerVad(msgspec.Struct, frozen=True, tag_field="type", tag="server_vad"):
