@@ -67,7 +67,7 @@ def parley_serve(
         log = Path(folder) / "log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [*command, "serve", "--port", str(port), *arguments],
+                [*command, "serve", "--port", str(port), "--media-port", "0", *arguments],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,250 @@
+"""A small device on aiortc, run in an environment of its own: no test itself.
+
+Argument: a JSON object, see `Device`. Orders come as lines of JSON on standard input (`speak`, `send`, `open`, `save`,
+`hangup`), and what happens goes out as lines of JSON, each with `at_ms` of CLOCK_MONOTONIC.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import fractions
+import itertools
+import json
+import sys
+import time
+import urllib.request
+from collections import deque
+
+import aiortc
+import aiortc.rtcrtpsender
+import av
+from aiortc.codecs.base import Encoder
+from aiortc.mediastreams import AudioStreamTrack
+
+RATE_HZ = 48_000
+FRAME = 960
+CONCEALED = 5 * 480
+
+
+def tell(**what):
+    sys.stdout.write(json.dumps({"at_ms": time.monotonic_ns() // 1_000_000, **what}) + "\n")
+    sys.stdout.flush()
+
+
+class Microphone(AudioStreamTrack):
+    """Says what it is given, in real time; silence otherwise."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = deque()
+        self.started = None
+        self.frames = 0
+
+    def speak(self, pcm_24k):
+        samples = array.array("h", pcm_24k)
+        wide = array.array("h", bytes(4 * len(samples)))
+        wide[0::2] = samples
+        wide[1::2] = array.array("h", [(a + b) // 2 for a, b in itertools.pairwise(samples)] + [0])
+        self.words.append([wide, 0])
+
+    async def recv(self):
+        loop = asyncio.get_running_loop()
+        if self.started is None:
+            self.started = loop.time()
+        await asyncio.sleep(max(0.0, self.started + self.frames * FRAME / RATE_HZ - loop.time()))
+        frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
+        sound = bytes(2 * FRAME)
+        if self.words:
+            wide, at = self.words[0]
+            sound = wide[at : at + FRAME].tobytes().ljust(2 * FRAME, b"\0")
+            self.words[0][1] = at + FRAME
+            if at + FRAME >= len(wide):
+                self.words.popleft()
+                tell(said=True)
+        frame.planes[0].update(sound)
+        frame.sample_rate = RATE_HZ
+        frame.time_base = fractions.Fraction(1, RATE_HZ)
+        frame.pts = self.frames * FRAME
+        self.frames += 1
+        return frame
+
+
+class NarrowOpus(Encoder):
+    """Opus from 8 kHz sound, as the ESP32 SDK makes it."""
+
+    def __init__(self):
+        self.codec = av.CodecContext.create("libopus", "w")
+        self.codec.bit_rate = 30_000
+        self.codec.format = "s16"
+        self.codec.layout = "mono"
+        self.codec.sample_rate = 8_000
+        self.codec.options = {"application": "voip"}
+        self.resampler = av.AudioResampler(format="s16", layout="mono", rate=8_000, frame_size=160)
+        self.first = None
+
+    def encode(self, frame, force_keyframe=False):
+        packets = [packet for narrow in self.resampler.resample(frame) for packet in self.codec.encode(narrow)]
+        if not packets:
+            return [], None
+        if self.first is None:
+            self.first = packets[0].pts
+        timestamp = (packets[0].pts - self.first) * packets[0].time_base * RATE_HZ
+        return [bytes(packet) for packet in packets], int(timestamp)
+
+    def pack(self, packet):
+        raise NotImplementedError
+
+
+class Ears:
+    """Keeps what was heard on the sender's own time line, 24 kHz mono."""
+
+    def __init__(self):
+        self.pieces = []
+
+    async def listen(self, track):
+        while True:
+            try:
+                frame = await track.recv()
+            except aiortc.mediastreams.MediaStreamError:
+                return
+            samples = array.array("h", bytes(frame.planes[0])[: 2 * frame.samples * len(frame.layout.channels)])
+            if len(frame.layout.channels) == 2:
+                samples = samples[0::2]
+            if frame.sample_rate == 48_000:
+                heard = array.array("h", [(a + b) // 2 for a, b in zip(samples[0::2], samples[1::2], strict=False)])
+            else:
+                following = samples[1:] + samples[-1:]
+                heard = array.array("h", bytes(6 * len(samples)))
+                pairs = list(zip(samples, following, strict=True))
+                for step in range(3):
+                    heard[step::3] = array.array("h", [a + (b - a) * step // 3 for a, b in pairs])
+            if not self.pieces:
+                tell(hears=True)
+            self.pieces.append((float(frame.pts * frame.time_base), time.monotonic_ns() // 1_000_000, heard))
+
+    def save(self, path):
+        """Write the recording. Lost packets sound like the one before, as any device conceals them; longer gaps are
+        silence. The time line begins with the first packet.
+        """
+        begin = self.pieces[0][0] if self.pieces else 0.0
+        length = max((round((at - begin) * 24_000) + len(heard) for at, _, heard in self.pieces), default=0)
+        whole = array.array("h", bytes(2 * length))
+        end, before = 0, None
+        for at, _, heard in self.pieces:
+            start = round((at - begin) * 24_000)
+            whole[start : start + len(heard)] = heard[: length - start]
+            if 0 < start - end <= CONCEALED and before is not None:
+                copies = before * ((start - end) // len(before) + 1)
+                whole[end:start] = copies[: start - end]
+            end, before = start + len(heard), heard
+        with open(path, "wb") as file:
+            file.write(whole.tobytes())
+        arrivals = [
+            (round((at - begin) * 1000), arrived, max(map(abs, heard), default=0)) for at, arrived, heard in self.pieces
+        ]
+        tell(saved=path, arrivals=arrivals)
+
+
+class Device:
+    """`url`, `key`, `path`: where to call. `channel`: a label, or null for none. `codec`: opus or PCMU. `narrow`: 8 kHz
+    Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead of the server's addresses.
+    """
+
+    def __init__(self, **options):
+        self.options = options
+        self.peer = aiortc.RTCPeerConnection()
+        self.microphone = Microphone()
+        self.ears = Ears()
+        self.channel = None
+        self.listening = None
+
+    def open(self, label):
+        self.channel = self.peer.createDataChannel(label)
+        self.channel.on("open", lambda: tell(open=label))
+        self.channel.on("close", lambda: tell(closed=label))
+        self.channel.on("message", lambda text: tell(event=json.loads(text)))
+
+    async def call(self):
+        options = self.options
+        if options.get("narrow"):
+            aiortc.rtcrtpsender.get_encoder = lambda codec: NarrowOpus()
+        sender = self.peer.addTrack(self.microphone)
+        if options.get("codec") == "PCMU":
+            transceiver = next(each for each in self.peer.getTransceivers() if each.sender is sender)
+            known = aiortc.RTCRtpSender.getCapabilities("audio").codecs
+            transceiver.setCodecPreferences([codec for codec in known if codec.name == "PCMU"])
+        if options.get("channel"):
+            self.open(options["channel"])
+
+        @self.peer.on("track")
+        def on_track(track):
+            self.listening = asyncio.ensure_future(self.ears.listen(track))
+
+        @self.peer.on("connectionstatechange")
+        def on_state():
+            tell(state=self.peer.connectionState)
+
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        offer = self.peer.localDescription.sdp
+        if not options.get("candidates", True):
+            lines = offer.split("\r\n")
+            offer = "\r\n".join(line for line in lines if "candidate" not in line)
+        answer, location = await asyncio.to_thread(self.post, offer)
+        tell(answer=answer, location=location)
+        if options.get("relay"):
+            answer = self.relayed(answer, *options["relay"])
+        await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
+
+    def post(self, offer):
+        headers = {"content-type": "application/sdp"}
+        if self.options.get("key"):
+            headers["authorization"] = f"Bearer {self.options['key']}"
+        address = self.options["url"] + self.options.get("path", "/v1/realtime/calls")
+        with urllib.request.urlopen(urllib.request.Request(address, offer.encode(), headers), timeout=20) as answer:
+            return answer.read().decode(), answer.headers["location"]
+
+    @staticmethod
+    def relayed(answer, host, port):
+        """Keep one UDP candidate, and let it be the relay's."""
+        lines, told = [], False
+        for line in answer.split("\r\n"):
+            if line.startswith("a=candidate:"):
+                words = line.split(" ")
+                if told or words[2].lower() != "udp":
+                    continue
+                told = True
+                words[4], words[5] = host, str(port)
+                lines.append(" ".join(words))
+            else:
+                lines.append(line)
+        return "\r\n".join(lines)
+
+    def obey(self, order):
+        match order["do"]:
+            case "speak":
+                with open(order["pcm"], "rb") as file:
+                    self.microphone.speak(file.read())
+            case "send":
+                self.channel.send(json.dumps(order["event"]))
+            case "open":
+                self.open(order["label"])
+            case "save":
+                self.ears.save(order["path"])
+
+
+async def main():
+    device = Device(**json.loads(sys.argv[1]))
+    await device.call()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        order = json.loads(line)
+        if order["do"] == "hangup":
+            break
+        device.obey(order)
+    await device.peer.close()
+    tell(state="gone")
+
+
+asyncio.run(main())

@@ -1,0 +1,111 @@
+"""Small devices call: aiortc with and without a data channel, in G.711, in 8 kHz Opus, without candidates.
+
+Every question is spoken into the device's microphone and every answer recognised out of what its ears got, by a
+recogniser that knows nothing of the events. What the server says in events is compared with that, never taken for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from device import Device, calling_device
+from event_order import order_faults
+from served import Served, parley_serve
+from spoken import heard, say, silence, word_error_rate
+from websockets.asyncio.client import connect
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+QUESTION = "What can you do?"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Served]:
+    serving = parley_serve()
+    served = await asyncio.to_thread(serving.__enter__)
+    try:
+        yield served
+    finally:
+        await asyncio.to_thread(serving.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def sideband(served: Served, device: Device) -> AsyncIterator[None]:
+    """Let the device's events be those that a sideband gets: it has no channel of its own."""
+    address = f"{served.websocket_url}/v1/realtime?call_id={device.call_id}"
+    async with connect(address, proxy=None, max_size=None, compression=None) as socket, asyncio.TaskGroup() as group:
+
+        async def read() -> None:
+            async for text in socket:
+                device.take_event(json.loads(text))
+
+        reading = group.create_task(read())
+        try:
+            yield
+        finally:
+            reading.cancel()
+
+
+async def ask_and_hear(device: Device) -> None:
+    """Ask by voice; the answer is in the ears as it is in the transcript, and the order of events is kept."""
+    await device.speak(say(QUESTION) + silence(300))
+    asked = await device.until("conversation.item.done")
+    done = await device.until("response.done")
+    assert done["response"]["status"] == "completed"
+    await device.until("output_audio_buffer.stopped")
+    await asyncio.sleep(0.5)
+    transcript = done["response"]["output"][0]["content"][0]["transcript"]
+    recording = await device.recording()
+    read = await asyncio.to_thread(heard, recording.pcm)
+    assert word_error_rate(transcript, read) <= 0.2, (transcript, read)
+    assert asked["item"]["role"] == "user"
+    assert order_faults(device.events) == []
+    assert device.of("error") == []
+    assert device.of("response.output_audio.delta") == []
+
+
+DEVICES: list[tuple[str, dict[str, Any], str]] = [
+    ("with a data channel", {"channel": "oai-events"}, "opus/48000"),
+    ("PCMU only", {"channel": "oai-events", "codec": "PCMU"}, "PCMU/8000"),
+    ("8 kHz Opus", {"channel": "esp_channel", "narrow": True}, "opus/48000"),
+    ("without candidates", {"channel": "oai-events", "candidates": False}, "opus/48000"),
+]
+
+
+@pytest.mark.parametrize(("options", "codec"), [row[1:] for row in DEVICES], ids=[row[0] for row in DEVICES])
+async def test_a_device_asks_and_hears_the_answer(server: Served, codec: str, options: dict[str, Any]) -> None:
+    async with calling_device(server.url, **options) as device:
+        answer = (await device.until_told("answer"))["answer"]
+        assert codec in re.findall(r"a=rtpmap:\d+ (\S+)", answer)[0]
+        await device.until("session.created")
+        await ask_and_hear(device)
+
+
+async def test_a_device_without_a_data_channel_asks_and_hears_the_answer(server: Served) -> None:
+    async with calling_device(server.url) as device, sideband(server, device):
+        assert "m=application" not in (await device.until_told("answer"))["answer"]
+        await device.until("session.created")
+        await ask_and_hear(device)
+
+
+async def test_a_device_opens_its_channel_late_and_speaks_the_retired_dialect(server: Served) -> None:
+    """As firmware does that was written for the beta: offer to the old address, flat session."""
+    options: dict[str, Any] = {"path": "/v1/realtime?model=gpt-4o-realtime-preview", "channel": "esp_channel"}
+    async with calling_device(server.url, **options) as device:
+        created = await device.until("session.created")
+        assert "input_audio_format" in created["session"]
+        await device.send("session.update", session={"instructions": "Be brief.", "voice": "verse"})
+        await device.until("session.updated")
+        await device.speak(say(QUESTION) + silence(300))
+        await device.until("response.audio_transcript.done")
+        await device.until("output_audio_buffer.stopped")
+        recording = await device.recording()
+        transcript = device.of("response.audio_transcript.done")[0]["transcript"]
+        assert word_error_rate(transcript, await asyncio.to_thread(heard, recording.pcm)) <= 0.2

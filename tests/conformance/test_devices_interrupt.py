@@ -1,0 +1,151 @@
+"""A voice interrupts a device's call: what was heard is what was sent, to the word, on good lines and on bad ones.
+
+`parley serve` tells a story, made by a stub of a language model and spoken by hibari; aiortc is the device, behind a
+relay that loses packets of every kind. Three independent witnesses must agree on where the story stopped: the device's
+recording, the words a recogniser reads in it, and what the model server is told in the next request. On a bad line the
+recording says when it stopped, and the words up to there are read in a recording of the same story on a good line:
+what a recogniser makes of holes says nothing about truncation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from device import Device, calling_device, relayed
+from event_order import order_faults
+from served import Served, parley_serve
+from spoken import duration_ms, heard, say, silence, words
+
+from parley.testing import Reply
+from parley.testing import say as replying
+from parley.testing.stub_openai import StubOpenAI
+
+log = logging.getLogger(__name__)
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+STORY = (
+    "The old farmer opened the wooden gate and looked across the valley. His brown horse was standing under a large "
+    "tree beside the river. A cold wind was blowing from the mountains, and the clouds were getting dark. He picked up "
+    "his heavy coat, closed the kitchen door, and walked down the narrow path."
+)
+SLACK_WORDS = 2
+"""As by WebSocket: hibari's word times are good to about a word, and the recogniser may guess the one that was cut."""
+SLACK_MS = 60
+"""The story's first sound is a little late in its item, and its last packet may be half a fade."""
+LOST_MS = 100
+"""On a bad line the first and the last packets of a recording may be missing, a few in a row."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server, and the model server it asks."""
+
+    served: Served
+    stub: StubOpenAI
+
+
+def storyteller(asked: dict[str, Any]) -> Reply:
+    """Answer the first thing that anybody says with the story, and what comes after with one word."""
+    later = sum(message["role"] == "user" for message in asked["messages"]) > 1
+    return replying("Yes?" if later else STORY)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene() -> AsyncIterator[Scene]:
+    async with StubOpenAI(chat=storyteller) as stub:
+        serving = parley_serve("--llm", stub.url, "--llm-model", "stub-model")
+        served = await asyncio.to_thread(serving.__enter__)
+        try:
+            yield Scene(served, stub)
+        finally:
+            await asyncio.to_thread(serving.__exit__, None, None, None)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole_story(scene: Scene) -> bytes:
+    """The story as a device hears it on a good line, to its end."""
+    async with calling_device(scene.served.url, channel="oai-events") as device:
+        await device.until("session.created")
+        await device.speak(say("Tell me a story.") + silence(300))
+        await device.until("output_audio_buffer.stopped")
+        await asyncio.sleep(0.5)
+        (story,) = (await device.recording()).utterances(pause_ms=1_000)
+    assert await asyncio.to_thread(words_heard, story) >= len(words(STORY)) - SLACK_WORDS
+    return story
+
+
+def words_heard(sound: bytes) -> int:
+    """How many of the story's words are in the sound: where what is read of it fits the story's beginning best."""
+    read, story = words(heard(sound)), words(STORY)
+    row = list(range(len(story) + 1))
+    for count, word in enumerate(read, 1):
+        previous, row[0] = row[0], count
+        for place, other in enumerate(story, 1):
+            previous, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, previous + (word != other))
+    return row.index(min(row))
+
+
+async def interrupted(device: Device, after_s: float) -> tuple[dict[str, Any], bytes]:
+    """Ask for the story and interrupt it; the server's `truncated`, and what the device's ears got of it.
+
+    The recording is taken after the next answer: until then aiortc's jitter buffer keeps what follows a lost packet.
+    """
+    await device.speak(say("Tell me a story.") + silence(300))
+    await device.until("output_audio_buffer.started")
+    await asyncio.sleep(after_s)
+    await device.speak(say("Wait a moment, please."))
+    cut = await device.until("conversation.item.truncated")
+    await device.speak(silence(900))
+    await device.until("output_audio_buffer.started")
+    await device.until("output_audio_buffer.stopped")
+    story, *answers = (await device.recording()).utterances(pause_ms=1_000)
+    assert len(answers) == 1
+    return cut, story
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.05, 0.10])
+async def test_what_was_heard_is_what_was_sent(scene: Scene, whole_story: bytes, loss: float) -> None:
+    before = len(scene.stub.chat_requests)
+    async with relayed(seed=7) as relay, calling_device(scene.served.url, relay=relay, channel="oai-events") as device:
+        await device.until("session.created")
+        relay.loss = loss
+        cut, story = await interrupted(device, after_s=4.0)
+        async with asyncio.timeout(60):
+            while len(scene.stub.chat_requests) < before + 2:
+                await asyncio.sleep(0.05)
+        assert order_faults(device.events) == []
+        assert (relay.lost > 0) is (loss > 0)
+    messages = scene.stub.chat_requests[before + 1].json["messages"]
+    said = next(message["content"] for message in messages if message["role"] == "assistant")
+    assert STORY.startswith(said)
+    assert cut["item"]["content"][0]["transcript"] == said
+    count = len(words(said))
+    clean = story if not loss else whole_story[: len(story)]
+    truth = await asyncio.to_thread(words_heard, clean)
+    told_ms, heard_ms = cut["audio_end_ms"], duration_ms(story)
+    log.info("%d words told, %d heard; %d ms told, %d ms heard", count, truth, told_ms, heard_ms)
+    assert 3 < count < len(words(STORY)) - 5
+    assert abs(count - truth) <= SLACK_WORDS
+    assert abs(told_ms - heard_ms) <= SLACK_MS + (LOST_MS if loss else 0)
+
+
+async def test_nothing_of_the_story_comes_after_its_end(scene: Scene) -> None:
+    async with calling_device(scene.served.url, channel="oai-events") as device:
+        await device.until("session.created")
+        await device.speak(say("Tell me a story.") + silence(300))
+        await device.until("output_audio_buffer.started")
+        await asyncio.sleep(1.5)
+        await device.send("response.cancel")
+        await device.send("output_audio_buffer.clear")
+        cut = await device.until("conversation.item.truncated")
+        await asyncio.sleep(2.0)
+        sounding = (await device.recording()).sounding()
+        assert sounding[-1][0] + 20 - sounding[0][0] <= cut["audio_end_ms"] + SLACK_MS
+        assert device.of("output_audio_buffer.stopped") == []
