@@ -159,8 +159,7 @@ class LocalOffer:
             raise media.error("none of the payload types of the offer is answered; reject the section with port 0")
         receives = section.receive and media.sends
         send = section.send if media.receives else None
-        if send and all(codec.rtx_payload_type is None for codec in codecs):
-            send = replace(send, rtx_ssrc=None)
+        send = _with_repair_only_where_it_is(send, codecs)
         ids = {each.uri: each for each in self.extensions[kind]}
         kept = [each for each in media.extensions if each.uri in ids and each.direction != "inactive"]
         return NegotiatedSlot(
@@ -193,9 +192,8 @@ def offer_calls(
         elif section.kind == "application":
             written.append(writer.data(section.mid))
         else:
-            written.append(
-                writer.rtp(section.mid, kind, codecs[kind], extensions[kind], section.send, receive=section.receive)
-            )
+            send = _with_repair_only_where_it_is(section.send, codecs[kind])
+            written.append(writer.rtp(section.mid, kind, codecs[kind], extensions[kind], send, receive=section.receive))
     live = {section.mid for section in sections if section.live}
     bundle = dict.fromkeys((*(mid for mid in memory.bundle if mid in live), *_in_order(sections)))
     text = print_sdp(SessionDescription(writer.session(tuple(bundle)), tuple(written)))
@@ -203,6 +201,12 @@ def offer_calls(
     return LocalOffer(
         text, transport, sections, codecs, extensions, _learned(memory, codecs, extensions, kinds), policy
     )
+
+
+def _with_repair_only_where_it_is(send: LocalStream | None, codecs: tuple[Codec, ...]) -> LocalStream | None:
+    """Drop the SSRC for retransmissions where no codec has them: a browser refuses such a stream."""
+    repaired = any(codec.rtx_payload_type is not None for codec in codecs)
+    return send if send is None or repaired else replace(send, rtx_ssrc=None)
 
 
 def _in_order(sections: tuple[OwnSection, ...]) -> list[str]:

@@ -67,6 +67,14 @@ def test_a_first_offer_of_ours_uses_the_numbers_of_browsers() -> None:
     assert "a=end-of-candidates" not in rows
 
 
+def test_only_video_offers_a_stream_of_retransmissions() -> None:
+    sections = (OwnSection("0", "audio", send=our_stream(1)), OwnSection("1", "video", send=our_stream(2)))
+    audio, video = offer_calls(our_transport(), sections, NEW).text.split("\r\nm=")[1:]
+    assert "ssrc-group" not in audio
+    assert audio.count("a=ssrc:") == 1
+    assert f"a=ssrc-group:FID {our_stream(2).ssrc} {our_stream(2).rtx_ssrc}" in video
+
+
 def test_an_offer_to_another_server_is_a_full_agents_with_all_its_candidates() -> None:
     section = OwnSection("0", "audio", receive=True, send=our_stream())
     offer = offer_calls(our_transport(ice_lite=False), (section,), NEW)
