@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from parley.auth.permissions import Refusal
+from parley.auth.rates import Rate
+from parley.protocol.realtime.resources import RateLimit
 
 __all__ = ["Claim", "Ledger", "Tab"]
 
@@ -42,8 +44,9 @@ class _Account:
 class Tab:
     """One session's use of its accounts. `close` is idempotent."""
 
-    def __init__(self, charged: list[tuple[Claim, _Account]]) -> None:
+    def __init__(self, charged: list[tuple[Claim, _Account]], requests: Callable[[], Rate] | None = None) -> None:
         self._charged = charged
+        self._requests = requests
         self._open = True
 
     @property
@@ -57,6 +60,22 @@ class Tab:
         """The tightest bound on tokens; None without one."""
         limits = [claim.max_tokens for claim, _ in self._charged if claim.max_tokens is not None]
         return min(limits) if limits else None
+
+    def facts(self) -> tuple[RateLimit, ...]:
+        """Give what clients are told of their limits. A budget of tokens is never refilled: it resets after 0 s."""
+        facts = []
+        if self._requests is not None:
+            rate = self._requests()
+            facts.append(
+                RateLimit(
+                    name="requests", limit=rate.limit, remaining=rate.remaining, reset_seconds=round(rate.reset_s, 3)
+                )
+            )
+        if self.token_limit is not None and self.remaining_tokens is not None:
+            facts.append(
+                RateLimit(name="tokens", limit=self.token_limit, remaining=self.remaining_tokens, reset_seconds=0.0)
+            )
+        return tuple(facts)
 
     def spend(self, tokens: int) -> bool:
         """Count `tokens`. False when nothing is left: the session is to end."""
@@ -83,8 +102,11 @@ class Ledger:
         """How many accounts are remembered."""
         return len(self._accounts)
 
-    def open(self, claims: Iterable[Claim]) -> Tab | Refusal:
-        """Open a session's tab on all of `claims`, or say which of them is exhausted and open none."""
+    def open(self, claims: Iterable[Claim], requests: Callable[[], Rate] | None = None) -> Tab | Refusal:
+        """Open a session's tab on all of `claims`, or say which of them is exhausted and open none.
+
+        `requests` says where the session's account stands with its requests per minute, if those are counted.
+        """
         charged = [(claim, self._account(claim)) for claim in claims]
         for claim, account in charged:
             if claim.max_tokens is not None and account.tokens >= claim.max_tokens:
@@ -96,7 +118,7 @@ class Ledger:
                 return Refusal(429, "rate_limit_error", "rate_limit_exceeded", words)
         for _, account in charged:
             account.open += 1
-        return Tab(charged)
+        return Tab(charged, requests)
 
     def _account(self, claim: Claim) -> _Account:
         if claim.account is None:

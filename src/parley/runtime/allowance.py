@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from parley.protocol.realtime.resources import RateLimit
+
 __all__ = ["Allowance"]
 
 
@@ -20,6 +22,10 @@ class Allowance(Protocol):
 
     def spend(self, tokens: int) -> bool:
         """Count a response's tokens. False when nothing is left: the session ends."""
+        ...
+
+    def facts(self) -> tuple[RateLimit, ...]:
+        """Give what the client is told of its limits after a response; empty: nothing."""
         ...
 
     def close(self) -> None:

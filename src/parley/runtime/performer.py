@@ -13,7 +13,7 @@ import msgspec
 
 from parley.engines.base import EngineSet
 from parley.protocol.realtime.ids import ItemId, LaneId
-from parley.protocol.realtime.inputs import SessionExpired
+from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired
 from parley.protocol.realtime.outputs import (
     AbandonTool,
     AbandonTranscription,
@@ -179,8 +179,13 @@ class Performer:
             self._links.send(completed, output.to, silent=silent)
 
     def _charge(self, usage: Usage | None) -> None:
-        """Count what a response used; a session whose grant is used up ends."""
-        if self._allowance is not None and usage is not None and not self._allowance.spend(usage.total_tokens):
+        """Count what a response used and tell what is left; a session whose grant is used up ends."""
+        if self._allowance is None or usage is None:
+            return
+        solvent = self._allowance.spend(usage.total_tokens)
+        if facts := self._allowance.facts():
+            self._mailbox.post(QuotasChanged(facts))
+        if not solvent:
             self._mailbox.post(SessionExpired("budget_spent"))
 
     def _speak(self, out: AudioOut) -> None:

@@ -29,6 +29,7 @@ from parley.auth.keys import ApiKeys
 from parley.auth.ledger import Ledger
 from parley.auth.pages import PageSessions, SignInLimit
 from parley.auth.permissions import SitePolicy
+from parley.auth.rates import RequestRates
 from parley.calls.service import CallsService
 from parley.engines.base import Engine, EngineSet
 from parley.engines.catalog import StageSettings, build_engine
@@ -128,6 +129,8 @@ def create_app(
 
     keys = ApiKeys(settings.api_keys)
     policy = SitePolicy(cors_origins=settings.cors_origins, open_to_all=bool(keys))
+    per_minute = settings.max_requests_per_minute
+    rates = RequestRates(per_minute, monotonic_seconds=time.monotonic) if per_minute else None
     workshop = Workshop(_stage_builder(settings), _guard(settings))
     room = EngineRoom(
         build=build, supervise=supervise, metrics=metrics, on_change=on_change, also_close=workshop.aclose
@@ -141,6 +144,7 @@ def create_app(
         workshop=workshop,
         max_session_seconds=bounds.max_session_ms // 1000,
         sessions_per_key=settings.max_sessions_per_key,
+        rates=rates,
     )
     media = Switchboard(plane) if plane is not None else None
     if media is not None:
@@ -164,7 +168,9 @@ def create_app(
         unix_seconds=unix_seconds,
     )
     sfu = make_calls_service(settings, media, SystemClock(), unix_seconds) if media is not None else None
-    entry = RealtimeEntry(policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls)
+    entry = RealtimeEntry(
+        policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls, rates=rates
+    )
     gate = Gate(
         http=_framework(
             parts, sfu, PageFiles(assets or Path(parley.__file__).parent / "web_assets", settings.root_path)
@@ -176,6 +182,7 @@ def create_app(
         metrics=metrics,
         request_id=lambda: f"req_{secrets.token_hex(12)}",
         root_path=settings.root_path,
+        rates=rates,
     )
     return ParleyApp(asgi=gate, room=parts.room, calls=calls, sfu=sfu, parts=parts)
 

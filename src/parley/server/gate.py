@@ -9,6 +9,7 @@ Neighbours: `parley.auth.permissions` (the policy), `problems` (the words), `app
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from parley.auth.client_secrets import SecretStore
 from parley.auth.keys import ApiKeys
 from parley.auth.permissions import Refusal, SitePolicy, identify
+from parley.auth.rates import Rate, RequestRates
 from parley.observe.metrics import ServerMetrics
 from parley.server.problems import Problem, problem_body
 from parley.transports.handshake import REALTIME_PATHS, bearer_of, header_map
@@ -57,6 +59,7 @@ class Gate:
     metrics: ServerMetrics
     request_id: Callable[[], str]
     root_path: str = ""
+    rates: RequestRates | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -107,6 +110,9 @@ class Gate:
             who = await identify(bearer_of(headers), self.keys, self.secrets)
             if isinstance(who, Refusal):
                 return Problem.of(who)
+            refused = self.rates.refuse(who.account) if self.rates is not None else None
+            if refused is not None:
+                return _too_many(*refused)
             scope.setdefault("state", {})["principal"] = who
         elif path.startswith("/ui/") and not _same_site(headers):
             words = "Only pages that this server itself serves may use /ui. Use the API below /v1 with a bearer key."
@@ -124,6 +130,17 @@ class Gate:
             (b"access-control-expose-headers", _EXPOSED.encode()),
             (b"vary", b"origin"),
         )
+
+
+def _too_many(refusal: Refusal, rate: Rate) -> Problem:
+    problem = Problem.of(refusal)
+    problem.headers = {
+        "retry-after": str(math.ceil(rate.wait_s)),
+        "x-ratelimit-limit-requests": str(rate.limit),
+        "x-ratelimit-remaining-requests": str(rate.remaining),
+        "x-ratelimit-reset-requests": f"{rate.reset_s:.3f}s",
+    }
+    return problem
 
 
 def _same_site(headers: dict[str, str]) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from parley.auth.client_secrets import SecretStore
 from parley.auth.keys import ApiKeys
 from parley.auth.permissions import Principal, Refusal, SitePolicy, identify
+from parley.auth.rates import RequestRates
 from parley.protocol.realtime.dialects import Dialect
 from parley.runtime.supervisor import SessionEnded
 from parley.server.problems import Problem
@@ -40,6 +41,7 @@ class RealtimeEntry:
     secrets: SecretStore
     door: SessionDoor
     calls: RealtimeCalls
+    rates: RequestRates | None = None
 
     async def open(self, handshake: Handshake) -> Link | Refused:
         """Judge the handshake and attach it to a session."""
@@ -55,6 +57,9 @@ class RealtimeEntry:
         who = await identify(handshake.bearer, self.keys, self.secrets)
         if isinstance(who, Refusal):
             return Refused(who.code, who.message, BAD_CREDENTIAL, who.type)
+        refused = self.rates.refuse(who.account) if self.rates is not None else None
+        if refused is not None:
+            return Refused(refused[0].code, refused[0].message, LATER, refused[0].type)
         call_id = handshake.query.get("call_id")
         if call_id:
             return self._sideband(who, call_id, handshake)

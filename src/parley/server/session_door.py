@@ -16,6 +16,7 @@ from parley.agents.agent import Agent
 from parley.agents.greeting import with_greeting
 from parley.auth.ledger import Claim, Ledger, Tab
 from parley.auth.permissions import Principal, Refusal
+from parley.auth.rates import LOCAL, RequestRates
 from parley.auth.scope import UNBOUNDED, Scope
 from parley.auth.scope_permit import ScopePermit
 from parley.engines.base import EngineError, EngineSet
@@ -83,6 +84,7 @@ class SessionDoor:
     workshop: Workshop
     max_session_seconds: int
     sessions_per_key: int | None = None
+    rates: RequestRates | None = None
 
     def plan(self, who: Principal, asked: Asked) -> SessionPlan:
         """Settle what would begin, without beginning it. Raises `Problem`."""
@@ -131,7 +133,7 @@ class SessionDoor:
                 503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
             ) from None
         engines = await self._engines(plan)
-        tab = self._tab(plan)
+        tab = self._tab(plan, who)
         seconds = min(plan.scope.max_session_seconds or self.max_session_seconds, self.max_session_seconds)
         try:
             handle = await supervisor.open(
@@ -165,10 +167,12 @@ class SessionDoor:
             raise engine_problem(error) from None
         return with_greeting(engines, plan.agent.greeting) if plan.agent.greeting else engines
 
-    def _tab(self, plan: SessionPlan) -> Tab | None:
-        if not plan.claims:
+    def _tab(self, plan: SessionPlan, who: Principal) -> Tab | None:
+        rates = self.rates
+        if not plan.claims and rates is None:
             return None
-        tab = self.ledger.open(plan.claims)
+        account = who.account or LOCAL
+        tab = self.ledger.open(plan.claims, None if rates is None else lambda: rates.look(account))
         if isinstance(tab, Refusal):
             raise Problem.of(tab)
         return tab

@@ -19,7 +19,7 @@ FILES = {
     "news@9.md": "Nine.",
     "news@10.md": "Ten.",
     "plain.md": "Plain. {{}} {not} {{1x}}",
-    "rich.toml": 'instructions = "In {{city}}."\nvariables = { city = "Lisbon" }\n[session]\noutput_modalities = ["text"]',
+    "rich.toml": 'instructions = "In {{city}}."\nvariables = { city = "Lisbon" }\nsession = { temperature = 0.5 }',
     "broken.toml": "instructions = ",
     "odd.toml": 'instruction = "x"',
     "bent.toml": 'instructions = "x"\n[session]\noutput_modalities = 5\n',
@@ -43,7 +43,7 @@ def found(folder: PromptFolder, id: str, version: str | None = None, **variables
 FOUND = [
     ("guide", None, {"city": "Faro", "country": "Portugal"}, "You are a guide to Faro, Portugal."),
     ("guide", "2", {"city": "Faro"}, "Version two of Faro."),
-    ("guide", None, {"city": {"type": "input_text", "text": "F"}, "country": "{{city}}"}, "You are a guide to F, {{city}}."),
+    ("guide", "2", {"city": {"type": "input_text", "text": "{{city}}"}}, "Version two of {{city}}."),
     ("news", None, {}, "Ten."),
     ("news", "9", {}, "Nine."),
     ("plain", None, {}, "Plain. {{}} {not} {{1x}}"),
@@ -60,7 +60,7 @@ def test_a_prompt_is_found_and_filled(
 
 
 def test_a_prompt_may_set_more_than_instructions(folder: PromptFolder) -> None:
-    assert found(folder, "rich").output_modalities == ("text",)
+    assert found(folder, "rich").temperature == 0.5
 
 
 MISSING = [
