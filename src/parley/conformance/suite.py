@@ -1,7 +1,7 @@
 """Run the checks against a server, several at a time, and judge every event that came on the way.
 
 Each check opens its own connections. When all are through, each event type gets a verdict on its shape and each
-ordering rule one on all complete logs. Neighbours: `areas` (the checks), `ordering`, `shapes`, `report`.
+ordering rule one on all logs. Neighbours: `areas` (the checks), `ordering`, `shapes`, `report`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from parley.conformance.bench import Bench, Log, Target
 from parley.conformance.check import Check, CheckFailed
 from parley.conformance.event_shapes import BETA_EVENTS, GA_EVENTS, RARE
 from parley.conformance.ordering import RULES, breaches
-from parley.conformance.report import Report, Result
+from parley.conformance.report import Outcome, Report, Result
 from parley.conformance.speech import NoVoice, prepared
 
 __all__ = ["DEFAULT_WAIT_S", "Unreachable", "all_checks", "run_checks"]
@@ -133,25 +133,20 @@ def _judge_shapes(logs: list[Log]) -> Iterator[Result]:
 
 
 def _judge_order(logs: list[Log]) -> Iterator[Result]:
-    """Give one verdict per ordering rule over all conversations that came to their end."""
-    whole = [log.events for log in logs if log.whole and not log.beta]
-    if not whole:
+    """Give one verdict per ordering rule over all conversations; those that were cut short may leave things open."""
+    judged = [log for log in logs if not log.beta]
+    if not judged:
         return
     first: dict[str, str] = {}
-    for events in whole:
+    for log in judged:
         try:
-            found = breaches(events)
+            found = breaches(log.events, whole=log.whole)
         except _MALFORMED as error:
             yield Result("ordering/readable", "ordering", "Send events that can be read.", "failed", repr(error))
             continue
         for breach in found:
             first.setdefault(breach.rule, breach.text)
     for rule, claim in RULES.items():
-        broken = rule in first
-        yield Result(
-            f"ordering/{rule}",
-            "ordering",
-            f"Keep the rule: {claim}.",
-            "failed" if broken else "passed",
-            first.get(rule, ""),
-        )
+        words = first.get(rule, "")
+        outcome: Outcome = "failed" if rule in first else "passed"
+        yield Result(f"ordering/{rule}", "ordering", f"Keep the rule: {claim}.", outcome, words)

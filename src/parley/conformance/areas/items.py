@@ -58,12 +58,6 @@ MADE: tuple[Made, ...] = (
         _message("user", _text("a"), {"type": "input_audio", "audio": _SOUND}),
         {"content.0.type": "input_text", "content.1.type": "input_audio"},
     ),
-    Made("image", _message("user", {"type": "input_image", "image_url": _PIXEL}), {"content.0.type": "input_image"}),
-    Made(
-        "image-with-detail",
-        _message("user", _text("See"), {"type": "input_image", "image_url": _PIXEL, "detail": "low"}),
-        {"content.1.detail": "low"},
-    ),
     Made(
         "assistant-text", _message("assistant", _text("Yes", "output_text")), {"content.0": _text("Yes", "output_text")}
     ),
@@ -162,6 +156,29 @@ async def _order(bench: Bench) -> None:
         await peer.fence()
         got = [at(event, "item.id") for event in peer.of("conversation.item.done")]
         expect(got == [f"n{number}" for number in range(50)], "the items came in another order")
+
+
+async def _see(bench: Bench, picture: Event, path: str, value: str) -> None:
+    async with bench.writing() as peer:
+        item = _message("user", _text("See"), {"type": "input_image", **picture}, id="picture")
+        event_id = await peer.send("conversation.item.create", item=item)
+        answer = await peer.until("conversation.item.done", "error", errors=True)
+        if answer["type"] == "error":
+            expect_equal(at(answer, "error.event_id"), event_id, "error.event_id")
+            expect_equal(at(answer, "error.code"), "unsupported_content", "error.code")
+            expect(str(at(answer, "error.param")).startswith("item.content[1]"), "error.param names another part")
+        else:
+            expect_equal(at(answer, path), value, path)
+
+
+async def _image(bench: Bench) -> None:
+    """Take a picture as a data URI, or refuse it as `unsupported_content` where the model cannot see."""
+    await _see(bench, {"image_url": _PIXEL}, "item.content.1.type", "input_image")
+
+
+async def _image_with_detail(bench: Bench) -> None:
+    """Take a picture's `detail`, or refuse the picture as `unsupported_content`."""
+    await _see(bench, {"image_url": _PIXEL, "detail": "low"}, "item.content.1.detail", "low")
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
@@ -332,6 +349,8 @@ CHECKS = (
     *(_made(made) for made in MADE),
     *checks(
         "conversation.item.create",
+        _image,
+        _image_with_detail,
         _no_response,
         _order,
         _appends,
