@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from parley.engines.prices import FREE, Prices
 from parley.protocol.realtime.generation import Chunk, GenerationContext, TokenLogProb
 
 __all__ = [
@@ -229,3 +230,4 @@ class EngineSet:
     chat: ChatModel
     synthesizer: Synthesizer
     responder: Responder
+    prices: Prices = FREE

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from parley.engines.base import ChatModel, Engine, EngineError, EngineSet, Recognizer, Synthesizer, TurnDetector
 from parley.engines.cascade import Cascade
+from parley.engines.prices import PriceError, Prices, read_prices, without_prices
 
 __all__ = [
     "DEFAULTS",
@@ -30,6 +31,7 @@ __all__ = [
     "available",
     "build_engine",
     "build_engines",
+    "engine_prices",
 ]
 
 GROUP = "parley.engines"
@@ -90,11 +92,21 @@ def build_engines(settings: EngineSettings) -> EngineSet:
     chat = cast("ChatModel", build_engine("llm", settings.llm, settings.models_dir))
     synthesizer = cast("Synthesizer", build_engine("tts", tts, settings.models_dir))
     detector = cast("TurnDetector", build_engine("turn", StageSettings(), settings.models_dir))
-    return EngineSet(recognizer, detector, chat, synthesizer, Cascade(chat, synthesizer))
+    prices = engine_prices({"stt": settings.stt, "llm": settings.llm, "tts": settings.tts})
+    return EngineSet(recognizer, detector, chat, synthesizer, Cascade(chat, synthesizer), prices)
+
+
+def engine_prices(stages: Mapping[str, StageSettings]) -> Prices:
+    """Read what is written behind the engines' URLs. Raises `EngineConfigError`."""
+    try:
+        return read_prices({stage: settings.target for stage, settings in stages.items()})
+    except PriceError as error:
+        raise EngineConfigError(str(error)) from None
 
 
 def build_engine(stage: str, settings: StageSettings, models_dir: Path) -> Engine:
     """Make the engine that `settings` mean for `stage`. Raises `EngineConfigError`, or what the engine raises."""
+    settings = replace(settings, target=without_prices(settings.target))
     name = _name_of(stage, settings)
     point = _find(stage, name)
     try:

@@ -40,6 +40,7 @@ from parley.protocol.realtime.server_events import OutputAudioDelta, OutputAudio
 from parley.runtime.adoptions import Adoptions
 from parley.runtime.allowance import Allowance
 from parley.runtime.audio_store import AudioStore
+from parley.runtime.costs import priced
 from parley.runtime.generations import Generations, Spawn
 from parley.runtime.limits import Limits
 from parley.runtime.links import Links
@@ -78,6 +79,7 @@ class Performer:
         self._machine = machine
         self._mailbox = mailbox
         self._allowance = allowance
+        self._prices = engines.prices
         self._links = links
         self._metrics = metrics
         self._playout = playout
@@ -172,6 +174,8 @@ class Performer:
             self._charge(event.response.usage)
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
+        if self._prices.known:
+            event = priced(event, self._prices)
         if isinstance(event, OutputAudioDone) and self._playout is not None:
             self._playout.end(ItemId(event.item_id))
         for completed in self._projection.events(event, self._machine.config):

@@ -11,12 +11,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from parley.agents.agent import Agent
 from parley.engines.base import ChatModel, Engine, EngineError, EngineSet, Recognizer, Synthesizer
 from parley.engines.cascade import Cascade
-from parley.engines.catalog import StageSettings
+from parley.engines.catalog import StageSettings, engine_prices
+from parley.engines.prices import Prices
 
 __all__ = ["AgentEngines"]
 
@@ -44,7 +45,22 @@ class AgentEngines:
         recognizer = cast("Recognizer", own.get("stt", common.recognizer))
         thinks_anew = "llm" in own or "tts" in own
         responder = Cascade(chat, synthesizer) if thinks_anew else common.responder
-        return replace(common, recognizer=recognizer, chat=chat, synthesizer=synthesizer, responder=responder)
+        prices = self._prices(agent, common.prices)
+        return replace(
+            common, recognizer=recognizer, chat=chat, synthesizer=synthesizer, responder=responder, prices=prices
+        )
+
+    def _prices(self, agent: Agent, common: Prices) -> Prices:
+        """Take an agent's own prices for its own stages."""
+        own = engine_prices(agent.engines)
+        changes: dict[str, Any] = {}
+        if "llm" in agent.engines:
+            changes |= {"input": own.input, "cached": own.cached, "output": own.output}
+        if "stt" in agent.engines:
+            changes["heard_minute"] = own.heard_minute
+        if "tts" in agent.engines:
+            changes["spoken_minute"] = own.spoken_minute
+        return replace(common, currency=own.currency if own.known else common.currency, **changes)
 
     async def _engine(self, key: Key) -> Engine:
         async with self._making:

@@ -18,6 +18,7 @@ __all__ = [
     "AudioPart",
     "CachedTokens",
     "Conversation",
+    "Cost",
     "DurationUsage",
     "ErrorBody",
     "InputTokenDetails",
@@ -55,10 +56,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["realtime.conversation"] = "realtime.conversation"
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What usage comes to at the engines' prices. `currency` is an ISO-4217 code."""
+
+    amount: float
+    currency: str
+
+
 class DurationUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
     """Transcription is counted in seconds of audio."""
 
     seconds: float
+    parley_cost: Cost | UnsetType = UNSET
 
 
 class TranscriptionError(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +144,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     input_token_details: InputTokenDetails = InputTokenDetails()
     output_token_details: OutputTokenDetails = OutputTokenDetails()
+    parley_cost: Cost | UnsetType = UNSET
+    """Only where the engines have prices."""
 
 
 class ResponseAudioOutput(msgspec.Struct, frozen=True, kw_only=True):
