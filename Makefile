@@ -5,7 +5,7 @@
 #   make check   format, lint, types and the unit tests of what changed: seconds
 #   make fix     let the formatters and fixers mend what they can
 #   make bench   the claims in numbers, each against a baseline of the same run
-#   make soak    the seeded tests of the media core, ROUNDS times (1000): hostile peers, damaged packets, bad networks
+#   make soak    the seeded tests, ROUNDS times (1000): hostile peers, damaged packets and events, bad networks
 #   make wheel   dist/*.whl, which runs without a compiler, Rust or Node
 #
 # Everything is built into .venv, target/ and src/parley/web_assets; nothing needs root but `make test-packages`.
@@ -107,6 +107,8 @@ bench: test-tools models
 ROUNDS ?= 1000
 soak: $(STAMPS)/tools
 	@PARLEY_SOAK_ROUNDS=$(ROUNDS) cargo test --release -p parley-media -p parley-driver -- hostile damaged network
+	@PARLEY_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/unit/protocol/test_fuzz.py \
+	  tests/unit/protocol/test_session_properties.py
 
 lock: $(STAMPS)/dev
 	@tools/lock.sh

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from parley.protocol.realtime.generation import Done, Failed, GenerationContext, TextDelta, ToolCallDelta, ToolCallDone
 from parley.protocol.realtime.ids import CallId, ItemId, Ms
-from parley.protocol.realtime.inputs import McpListingFailed, McpToolsListed, ToolFailed, ToolReturned
+from parley.protocol.realtime.inputs import McpListingFailed, McpToolsListed, SessionExpired, ToolFailed, ToolReturned
 from parley.protocol.realtime.items import (
     FunctionCallItem,
     FunctionCallOutputItem,
@@ -279,6 +279,18 @@ def test_a_server_is_asked_for_its_tools() -> None:
     assert len(session.all(ListMcpTools)) == 1, "a known server is not asked again"
     session.update(tools=[{**SERVER, "server_url": "https://other.example"}])
     assert len(session.all(ListMcpTools)) == 2
+
+
+def test_what_is_still_asked_is_given_up_when_the_address_changes_and_when_the_session_ends() -> None:
+    session = DrivenSession(config=configured({"tools": [SERVER]}))
+    first = session.last(ListMcpTools).item_id
+    events = session.update(tools=[{**SERVER, "server_url": "https://other.example"}])
+    assert types(events)[:3] == ["session.updated", "conversation.item.done", "mcp_list_tools.failed"]
+    assert session.last(AbandonTool).item_id == first
+    second = session.last(ListMcpTools).item_id
+    session.feed(SessionExpired("draining"))
+    assert session.last(AbandonTool).item_id == second
+    assert order_faults(session.events) == []
 
 
 def test_a_server_that_does_not_answer() -> None:

@@ -7,6 +7,7 @@ clock, the session expires, and the whole log must be in order.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from driven_session import DrivenSession, configured
@@ -33,25 +34,35 @@ from parley.protocol.realtime.inputs import (
     Disconnected,
     EngineChunk,
     LaneAdvanced,
+    McpListingFailed,
+    McpToolsListed,
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
+    ToolFailed,
+    ToolReturned,
     TranscriptFailed,
     TranscriptFinal,
     TurnScored,
 )
-from parley.protocol.realtime.items import MessageItem, OutputAudioPart
+from parley.protocol.realtime.items import McpError, McpToolInfo, MessageItem, OutputAudioPart
 from parley.protocol.realtime.outputs import (
+    AbandonTool,
     AbandonTranscription,
     AudioOut,
+    CallTool,
     CancelGeneration,
     FinishTranscription,
     FlushPlayout,
+    ListMcpTools,
     StartGeneration,
     StartTranscription,
 )
+from parley.protocol.realtime.tools import FunctionTool
 
+ROUNDS = int(os.environ.get("PARLEY_SOAK_ROUNDS", "0"))
 MS = 24
+BROKEN = McpError(type="tool_execution_error", message="It broke.")
 DETECTIONS: list[Any] = [
     None,
     {"type": "server_vad"},
@@ -61,6 +72,15 @@ DETECTIONS: list[Any] = [
     {"type": "semantic_vad", "eagerness": "high"},
 ]
 KNOWN_IDS = st.integers(0, 12).map(lambda number: f"item_{number:06d}")
+TOOLS = {"c1": "f", "c2": "f", "c3": "hosted", "c4": "remote", "c5": "asked"}
+"""Calls that a model may make, and of what: the client's function, the server's, and two of an MCP server's."""
+MCP = {
+    "type": "mcp",
+    "server_label": "s",
+    "server_url": "https://s.example",
+    "require_approval": {"never": {"tool_names": ["remote"]}},
+}
+LISTED = (McpToolInfo(name="remote", input_schema={}), McpToolInfo(name="asked", input_schema={}))
 CHUNKS: st.SearchStrategy[Chunk] = st.one_of(
     st.builds(TextDelta, st.text("ab .", max_size=10)),
     st.builds(
@@ -72,9 +92,15 @@ CHUNKS: st.SearchStrategy[Chunk] = st.one_of(
         ).map(tuple),
     ),
     st.builds(
-        ToolCallDelta, st.sampled_from([CallId("c1"), CallId("c2")]), st.just("f"), st.sampled_from(["", "{", "}"])
+        lambda call, arguments: ToolCallDelta(CallId(call), TOOLS[call], arguments),
+        st.sampled_from(sorted(TOOLS)),
+        st.sampled_from(["", "{", "}"]),
     ),
-    st.builds(ToolCallDone, st.sampled_from([CallId("c1"), CallId("c2")]), st.just("f"), st.sampled_from(["{}", "{"])),
+    st.builds(
+        lambda call, arguments: ToolCallDone(CallId(call), TOOLS[call], arguments),
+        st.sampled_from(sorted(TOOLS)),
+        st.sampled_from(["{}", "{"]),
+    ),
     st.builds(EngineUsage, st.integers(0, 50), st.integers(0, 99), st.integers(0, 50)),
     st.builds(Done, st.sampled_from(["stop", "stop", "max_output_tokens", "content_filter"])),
     st.just(Failed("broken", "The engine broke.")),
@@ -92,7 +118,11 @@ class AnySession(RuleBasedStateMachine):
     def begin(self, pacing: str, detection: Any, needs: bool) -> None:
         config = configured({"audio": {"input": {"turn_detection": detection, "transcription": {"model": "x"}}}})
         self.session = DrivenSession(
-            config=config, pacing=pacing, needs_transcript=needs, max_session_ms=600_000, lanes=("0", "1")
+            config=replace(config, hosted_tools=(FunctionTool(name="hosted"),)),
+            pacing=pacing,
+            needs_transcript=needs,
+            max_session_ms=600_000,
+            lanes=("0", "1"),
         )
         self.position = {"0": 0, "1": 0}
         self.arguments: dict[tuple[ResponseId, CallId], str] = {}
@@ -152,6 +182,51 @@ class AnySession(RuleBasedStateMachine):
     def cancel(self, response: int | None) -> None:
         named = {} if response is None else {"response_id": f"resp_{response:06d}"}
         self.session.client(type="response.cancel", **named)
+
+    # --- tools that the server runs
+
+    @rule(address=st.sampled_from(["https://s.example", "https://t.example"]), goes_on=st.booleans())
+    def name_a_server(self, address: str, goes_on: bool) -> None:
+        self.session.update(tools=[{**MCP, "server_url": address, "parley_continue": goes_on}])
+
+    @rule(listed=st.booleans(), back=st.integers(0, 1))
+    def server_answers(self, listed: bool, back: int) -> None:
+        asked = self.session.all(ListMcpTools)
+        if len(asked) > back:
+            item_id = asked[-1 - back].item_id
+            self.session.feed(McpToolsListed(item_id, LISTED) if listed else McpListingFailed(item_id, BROKEN))
+
+    @rule(returns=st.booleans(), back=st.integers(0, 2))
+    def tool_answers(self, returns: bool, back: int) -> None:
+        called = self.session.all(CallTool)
+        if len(called) > back:
+            item_id = called[-1 - back].item_id
+            self.session.feed(ToolReturned(item_id, "fine") if returns else ToolFailed(item_id, BROKEN))
+
+    @rule(approve=st.booleans(), back=st.integers(0, 1))
+    def answer_a_request(self, approve: bool, back: int) -> None:
+        requests = [item for item in self.session.items() if item["type"] == "mcp_approval_request"]
+        if len(requests) > back:
+            item = {"type": "mcp_approval_response", "approve": approve,
+                    "approval_request_id": requests[-1 - back]["id"]}  # fmt: skip
+            self.session.client(type="conversation.item.create", item=item)
+
+    @rule(calls=st.lists(st.sampled_from(sorted(TOOLS)), min_size=1, max_size=3), ends=st.booleans())
+    def model_calls(self, calls: list[str], ends: bool) -> None:
+        if not self.session.contexts:
+            self.session.client(type="response.create")
+        if self.session.contexts:
+            response_id = self.session.contexts[-1].response_id
+            for call in calls:
+                chunk = ToolCallDone(CallId(call), TOOLS[call], "{}")
+                self.session.feed(EngineChunk(response_id, self._coherent(response_id, chunk)))
+            if ends:
+                self.session.feed(EngineChunk(response_id, Done()))
+
+    @rule(tokens=st.sampled_from([5, 50, None]))
+    def shorten(self, tokens: int | None) -> None:
+        limits = {"token_limits": {"post_instructions": tokens}} if tokens else {}
+        self.session.update(truncation={"type": "retention_ratio", "retention_ratio": 0.5, **limits})
 
     @rule(joins=st.booleans())
     def sideband(self, joins: bool) -> None:
@@ -284,8 +359,10 @@ class AnySession(RuleBasedStateMachine):
         assert session.machine.finished
         assert order_faults(session.events) == []
         self._outputs_are_in_order()
+        self._tools_are_in_order()
         alive = [item["id"] for item in session.items()]
         assert alive == [str(entry.id) for entry in session.machine._conversation.entries()]
+        assert not [item["id"] for item in session.items() if item.get("status") == "in_progress"]
 
     def _outputs_are_in_order(self) -> None:
         cancelled: set[str] = set()
@@ -298,7 +375,9 @@ class AnySession(RuleBasedStateMachine):
             for output in outputs:
                 match output:
                     case StartGeneration():
-                        assert output.context.response_id not in generating
+                        again = output.context.response_id in generating
+                        assert not again or isinstance(given, ToolReturned | ToolFailed | EngineChunk)
+                        assert output.context.response_id not in cancelled
                         generating.add(output.context.response_id)
                     case CancelGeneration():
                         assert output.response_id in generating - cancelled
@@ -318,6 +397,21 @@ class AnySession(RuleBasedStateMachine):
                     case _:
                         pass
 
+    def _tools_are_in_order(self) -> None:
+        asked: set[str] = set()
+        answered: set[str] = set()
+        for _, given, outputs in self.session.log:
+            if isinstance(given, ToolReturned | ToolFailed | McpToolsListed | McpListingFailed):
+                answered.add(given.item_id)
+            for output in outputs:
+                if isinstance(output, CallTool | ListMcpTools):
+                    assert output.item_id not in asked
+                    asked.add(output.item_id)
+                if isinstance(output, AbandonTool):
+                    assert output.item_id in asked - answered
+                    answered.add(output.item_id)
+        assert asked <= answered, "what was asked was answered or given up"
+
 
 TestAnySession = AnySession.TestCase
-TestAnySession.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestAnySession.settings = settings(max_examples=max(80, ROUNDS), stateful_step_count=30, deadline=None)

@@ -16,6 +16,10 @@ from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent, Server
 __all__ = ["Effects"]
 
 
+MOST_SAID = 1000
+"""Characters of a message: what a client sent is quoted, not thrown back."""
+
+
 class Effects:
     """The outputs of the input being handled, in order."""
 
@@ -38,8 +42,8 @@ class Effects:
         body = ErrorBody(
             type=fault.type,
             code=fault.code,
-            message=fault.message,
-            param=fault.param,
+            message=_clipped(fault.message, MOST_SAID),
+            param=None if fault.param is None else _clipped(fault.param, MOST_SAID),
             event_id=fault.event_id if fault.event_id is not None else event_id,
         )
         self.send(ErrorEvent(event_id=self.event_id(), error=body), to)
@@ -67,3 +71,7 @@ class Effects:
         """Take everything that was added."""
         outputs, self._outputs = self._outputs, []
         return outputs
+
+
+def _clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

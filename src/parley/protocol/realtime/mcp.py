@@ -27,7 +27,7 @@ from parley.protocol.realtime.items import (
     McpListToolsItem,
     McpToolInfo,
 )
-from parley.protocol.realtime.outputs import CallTool, ListMcpTools
+from parley.protocol.realtime.outputs import AbandonTool, CallTool, ListMcpTools
 from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
     ConversationItemDone,
@@ -44,6 +44,8 @@ from parley.protocol.realtime.tools import McpTool, Tool
 __all__ = ["McpServers"]
 
 _AUTHORIZATION = "authorization"
+_MOVED = McpError(type="tool_execution_error", message="Its address was changed before it answered.")
+_ENDED = McpError(type="tool_execution_error", message="The session ended first.")
 
 
 @dataclass(slots=True)
@@ -166,6 +168,14 @@ class McpServers:
             self._effects.send(McpCallCompleted(event_id=event_id(), item_id=item_id, output_index=0))
         self._done(entry)
 
+    def abandon_all(self) -> None:
+        """Give up what is still asked or run: the session ends."""
+        for server in tuple(self._servers.values()):
+            self._stop_listing(server, _ENDED)
+        for item_id in tuple(self._running):
+            self._effects.add(AbandonTool(item_id))
+            self.returned(item_id, _ENDED)
+
     # -------------------------------------------------------------------------------------------------------------
 
     def _fault(self, tool: McpTool, param: str, labels: set[str]) -> ClientFault | None:
@@ -187,7 +197,15 @@ class McpServers:
             )
         return ClientFault(code="invalid_value", message=words, param=f"{param}.server_{at}") if words else None
 
+    def _stop_listing(self, server: _Server, why: McpError) -> None:
+        if server.tools is None:
+            self._effects.add(AbandonTool(server.entry.id))
+            self.not_listed(server.entry.id, why)
+
     def _list(self, tool: McpTool) -> None:
+        before = self._servers.get(tool.server_label)
+        if before is not None:
+            self._stop_listing(before, _MOVED)
         item_id = self._effects.item_id()
         entry = Entry(McpListToolsItem(id=item_id, server_label=tool.server_label))
         self._servers[tool.server_label] = _Server(tool, entry)

@@ -479,17 +479,21 @@ class RealtimeSession:
     def _hang_up(self) -> None:
         """End with the call: an ordinary end, so that no error is sent and connections close with 1000."""
         text = "The call has ended."
-        self._responses.fail_all("call_ended", text)
-        self._transcripts.drop_all()
+        self._stop("call_ended", text)
         self._effects.add(Close(CLOSE_NORMAL, text))
         self._finished = True
 
     def _finish(self, fault: ClientFault, close_code: int, reason: str) -> None:
-        self._responses.fail_all(fault.code, fault.message)
-        self._transcripts.drop_all()
+        self._stop(fault.code, fault.message)
         self._effects.fail(fault, None)
         self._effects.add(Close(close_code, reason))
         self._finished = True
+
+    def _stop(self, code: str, message: str) -> None:
+        """End whatever still runs."""
+        self._responses.fail_all(code, message)
+        self._transcripts.drop_all()
+        self._mcp.abandon_all()
 
 
 def _no_such_prompt(prompt: PromptReference, param: str) -> ClientFault:
