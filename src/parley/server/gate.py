@@ -1,8 +1,8 @@
 """The gate every request passes before a route runs: Host and Origin, CORS, who it is, request ids, counting.
 
 An ASGI application around the framework. Everything below `/v1` (and `/metrics`) needs a recognised principal here, so
-that a route forgotten or not yet written is shut, not open. Realtime WebSockets go to their own endpoint and never
-enter the framework.
+that a route forgotten or not yet written is shut, not open; only the Calls API asks for credentials of its own.
+Realtime WebSockets go to their own endpoint and never enter the framework.
 Neighbours: `parley.auth.permissions` (the policy), `problems` (the words), `app` (puts it together).
 """
 
@@ -21,6 +21,7 @@ from parley.auth.keys import ApiKeys
 from parley.auth.permissions import Refusal, SitePolicy, identify
 from parley.auth.rates import Rate, RequestRates
 from parley.observe.metrics import ServerMetrics
+from parley.server.calls_paths import is_calls_path
 from parley.server.problems import Problem, problem_body
 from parley.transports.handshake import REALTIME_PATHS, bearer_of, header_map
 
@@ -36,7 +37,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 _AZURE = re.compile(r"^/openai(?=/v1(/|$))")
 _PREFLIGHT_SECONDS = "600"
-_EXPOSED = "location, x-request-id, retry-after"
+_EXPOSED = "location, etag, link, x-request-id, retry-after"
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -106,6 +107,8 @@ class Gate:
     async def _stop(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
         """Recognise who asks, where that matters, and say why the request stops here."""
         path = scope["path"]
+        if is_calls_path(path):
+            return None  # its apps have secrets and tokens of their own, which its routes ask for
         if path.startswith("/v1/") or path in {"/v1", "/metrics"}:
             who = await identify(bearer_of(headers), self.keys, self.secrets)
             if isinstance(who, Refusal):
@@ -191,7 +194,7 @@ class _Answer:
 
     async def refuse(self, problem: Problem) -> None:
         """Send a problem."""
-        body = problem_body(problem)
+        body = problem_body(problem, self._scope["path"])
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if problem.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
@@ -203,7 +206,7 @@ class _Answer:
         """Answer a browser that asks before it sends: any header it names will do, the bearer decides."""
         asked = headers.get("access-control-request-headers", "authorization, content-type")
         allow = [
-            (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+            (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
             (b"access-control-allow-headers", asked.encode("latin-1")),
             (b"access-control-max-age", _PREFLIGHT_SECONDS.encode()),
         ]
