@@ -107,15 +107,23 @@ class Talk:
         """Give the transcript's lines of `You`, `Parley` or `Function`."""
         return [line for line in self.seen["lines"] if line["who"] == who]
 
+    def said(self, who: str) -> list[str]:
+        """Give what was said by the events: by `user` or `assistant`, in order."""
+        kind = {
+            "user": "conversation.item.input_audio_transcription.completed",
+            "assistant": "response.output_audio_transcript.done",
+        }[who]
+        return [event["transcript"] for event in self.of(kind)]
+
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Give the events of one type, either way."""
         return [row["event"] for row in self.events if row["event"].get("type") == kind]
 
 
-def hold(folder: Path, plan: dict[str, Any]) -> Talk:
-    """Hold one conversation by the plan (see `web/drive/conversation.mjs`)."""
+def hold(folder: Path, plan: dict[str, Any], driver: str = "conversation.mjs") -> Talk:
+    """Hold one conversation by the plan (see the driver in `web/drive`)."""
     file = folder / "plan.json"
     file.write_text(json.dumps({"out": str(folder), **plan}))
-    run_driver("conversation.mjs", str(file), limit_s=float(plan["limit_s"]) + 60)
+    run_driver(driver, str(file), limit_s=float(plan["limit_s"]) + 60)
     rows = (folder / "events.jsonl").read_text().splitlines()
     return Talk(folder, json.loads((folder / "result.json").read_text()), [json.loads(row) for row in rows])

@@ -32,7 +32,7 @@ export function tapSpeaker(recorderCode) {
     let ready = recorders.get(context);
     if (!ready) {
       window.__tape.rate = context.sampleRate;
-      ready = context.audioWorklet.addModule(URL.createObjectURL(new Blob([recorderCode], { type: "text/javascript" }))).then(() => {
+      ready = context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(recorderCode)}`).then(() => {
         const node = new AudioWorkletNode(context, "drive-recorder", { numberOfInputs: 2, numberOfOutputs: 1, channelCount: 1, channelCountMode: "explicit" });
         node.port.onmessage = (message) => window.__tape.blocks.push(message.data);
         connect.call(node, context.destination);
@@ -62,7 +62,7 @@ export function tapTracks(recorderCode) {
     ready ??= (async () => {
       const context = new AudioContext();
       window.__tape.rate = context.sampleRate;
-      await context.audioWorklet.addModule(URL.createObjectURL(new Blob([recorderCode], { type: "text/javascript" })));
+      await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(recorderCode)}`);
       const node = new AudioWorkletNode(context, "drive-recorder", { numberOfInputs: 2, numberOfOutputs: 1, channelCount: 1, channelCountMode: "explicit" });
       node.port.onmessage = (message) => window.__tape.blocks.push(message.data);
       node.connect(context.destination);
