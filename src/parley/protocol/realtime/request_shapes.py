@@ -173,7 +173,7 @@ def _normal_format(half: dict[str, Any], prefix: str) -> None:
         known = "'audio/pcm', 'audio/pcmu', 'audio/pcma'"
         raise refused("invalid_value", f"{param}.type" if is_object(value) else param, f"'{param}' is {known}.")
     rate = value.get("rate") if is_object(value) else None
-    if name == "audio/pcm" and rate not in {None, 24_000}:
+    if name == "audio/pcm" and rate not in _PCM_RATES:
         raise refused("invalid_value", f"{param}.rate", f"'{param}.rate' is 24000: resample before sending.")
     half["format"] = _FORMATS[name]
 
@@ -298,12 +298,18 @@ def _normal_message(item: dict[str, Any], param: str) -> None:
     item["content"] = parts
 
 
+# Tuples, since what a client sends may be anything, and not everything can be looked up in a set.
+_TEXT_KINDS = ("text", "input_text", "output_text")
+_AUDIO_KINDS = ("audio", "input_audio", "output_audio")
+_PCM_RATES = (None, 24_000)
+
+
 def _normal_part(part: dict[str, Any], role: str, param: str) -> dict[str, Any]:
     """Spell a part the way its role does: assistants put out, everybody else puts in."""
     kind = part.get("type")
-    if kind in {"text", "input_text", "output_text"}:
+    if kind in _TEXT_KINDS:
         kind = _TEXT_PART.get(role, "input_text")
-    elif kind in {"audio", "input_audio", "output_audio"}:
+    elif kind in _AUDIO_KINDS:
         kind = _AUDIO_PART.get(role, "input_audio")
     elif kind != "input_image":
         raise refused(
