@@ -107,10 +107,8 @@ bench: test-tools models
 ROUNDS ?= 1000
 soak: test-tools test-models
 	@PARLEY_SOAK_ROUNDS=$(ROUNDS) cargo test --release -p parley-media -p parley-driver -- hostile damaged network
-	@PARLEY_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q --timeout=7200 tests/unit/protocol/test_fuzz.py \
-	  tests/server/test_fuzz_over_sockets.py
 	@PARLEY_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q --timeout 0 tests/unit/protocol/test_fuzz.py \
-	  tests/unit/protocol/test_session_properties.py
+	  tests/unit/protocol/test_session_properties.py tests/server/test_fuzz_over_sockets.py
 
 lock: $(STAMPS)/dev
 	@tools/lock.sh
