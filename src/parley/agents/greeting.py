@@ -1,7 +1,7 @@
-"""An agent's first words, said as they are written: a responder that knows them, in front of the real one.
+"""An agent's own words, said as they are written: its greeting, and what it says while a tool takes long.
 
 The first answer to an empty conversation is the greeting; everything else is the real responder's. One per session.
-Neighbours: `parley.engines.cascade` (speaks them), `parley.runtime.opening` (asks for them).
+Neighbours: `parley.engines.cascade` (speaks them), `parley.runtime.opening` and `generations` (ask for them).
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from parley.engines.base import Capabilities, ChatModel, EngineInfo, EngineSet, 
 from parley.engines.cascade import Cascade
 from parley.protocol.realtime.generation import Chunk, Done, EngineUsage, GenerationContext, TextDelta
 
-__all__ = ["with_greeting"]
+__all__ = ["reciting", "with_greeting"]
+
+
+def reciting(engines: EngineSet, words: str) -> Responder:
+    """Give a responder that says `words`, whatever it is asked, with the voice of `engines`."""
+    return Cascade(_Script(words, engines.chat), engines.synthesizer)
 
 
 def with_greeting(engines: EngineSet, words: str) -> EngineSet:
     """Give `engines` a responder whose first answer is `words`."""
-    script = Cascade(_Script(words, engines.chat), engines.synthesizer)
-    return replace(engines, responder=_Greeter(engines.responder, script))
+    return replace(engines, responder=_Greeter(engines.responder, reciting(engines, words)))
 
 
 class _Greeter:
-    def __init__(self, responder: Responder, script: Cascade) -> None:
+    def __init__(self, responder: Responder, script: Responder) -> None:
         self._responder = responder
-        self._script: Cascade | None = script
+        self._script: Responder | None = script
 
     @property
     def info(self) -> EngineInfo:

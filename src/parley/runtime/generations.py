@@ -3,7 +3,8 @@
 Whatever the engine does, the machine gets chunks that end with exactly one `Done` or `Failed`: an engine that raises,
 hangs, stops short or yields nonsense is a `Failed`. Cancelling is synchronous: the engine is told, the task is
 cancelled and waiting chunks are dropped before `cancel` returns. While clients are behind with reading (`congested`)
-the pump waits. Neighbours: `mailbox`, `containment`, `performer`.
+the pump waits. While a response waits for tools it may be interjected: a few words of another responder go into it,
+and what it is generated on with comes after them. Neighbours: `mailbox`, `containment`, `performer`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, get_args
 
+import msgspec
+
 from parley.engines.base import EngineError, Generation, Responder
-from parley.protocol.realtime.generation import AudioDelta, Chunk, Done, Failed, GenerationContext
+from parley.protocol.realtime.generation import AudioDelta, Chunk, Done, Failed, GenerationContext, TextDelta
 from parley.protocol.realtime.ids import ResponseId
 from parley.runtime.containment import Containment
 from parley.runtime.mailbox import Mailbox
@@ -35,14 +38,28 @@ class Generations:
     """Every running generation of one session, by response."""
 
     def __init__(
-        self, responder: Responder, mailbox: Mailbox, spawn: Spawn, *, silence_ms: int, congested: Callable[[], bool]
+        self,
+        responder: Responder,
+        mailbox: Mailbox,
+        spawn: Spawn,
+        *,
+        silence_ms: int,
+        congested: Callable[[], bool],
+        interim: Responder | None = None,
     ) -> None:
+        """`interim` says the words of `interject`."""
         self._responder = responder
+        self._interim = interim
         self._congested = congested
         self._mailbox = mailbox
         self._spawn = spawn
         self._silence_ms = silence_ms
         self._running: dict[ResponseId, _Running] = {}
+        self._interjections: dict[ResponseId, _Running] = {}
+        self._contexts: dict[ResponseId, GenerationContext] = {}
+        """Of every response that is not done, what it was last generated from."""
+        self._silent: set[ResponseId] = set()
+        """Of those, the ones that have said nothing yet."""
 
     def __len__(self) -> int:
         """How many run."""
@@ -50,16 +67,34 @@ class Generations:
 
     def __contains__(self, response_id: ResponseId) -> bool:
         """Whether chunks of `response_id` are still wanted."""
-        return response_id in self._running
+        return response_id in self._running or response_id in self._interjections
 
     def start(self, context: GenerationContext) -> None:
         """Generate the response of `context`; its chunks go to the mailbox."""
-        running = _Running()
-        self._running[context.response_id] = running
-        running.task = self._spawn(self._run(context, running))
+        response_id = context.response_id
+        if response_id not in self._contexts:
+            self._silent.add(response_id)
+        self._contexts[response_id] = context
+        running = self._running[response_id] = _Running()
+        running.task = self._spawn(self._run(context, running, self._interjections.get(response_id)))
+
+    def interject(self, response_id: ResponseId) -> None:
+        """Say something in a response that waits and has been silent so far; otherwise do nothing."""
+        context = self._contexts.get(response_id)
+        if self._interim is None or context is None or response_id in self._running or response_id not in self._silent:
+            return
+        running = self._interjections[response_id] = _Running()
+        running.task = self._spawn(self._interjection(msgspec.structs.replace(context, items=()), running))
+
+    def done(self, response_id: ResponseId) -> None:
+        """Take note that the response is over."""
+        self._contexts.pop(response_id, None)
+        self._silent.discard(response_id)
+        self._stop_interjection(response_id)
 
     def cancel(self, response_id: ResponseId) -> None:
         """Stop `response_id`: nothing of it comes out of the mailbox any more. Unknown ids are ignored."""
+        self._stop_interjection(response_id)
         running = self._running.pop(response_id, None)
         if running is None:
             return
@@ -74,15 +109,34 @@ class Generations:
 
     def close(self) -> None:
         """Cancel everything."""
-        for response_id in list(self._running):
+        for response_id in [*self._running, *self._interjections]:
             self.cancel(response_id)
 
-    async def _run(self, context: GenerationContext, running: _Running) -> None:
+    def _stop_interjection(self, response_id: ResponseId) -> None:
+        running = self._interjections.pop(response_id, None)
+        if running is not None:
+            running.stop()
+            if running.task is not None:
+                running.task.cancel()
+
+    async def _interjection(self, context: GenerationContext, running: _Running) -> None:
+        assert self._interim is not None
+        try:
+            with Containment("response"):
+                await self._forward(context, running, self._interim, words_only=True)
+        finally:
+            running.stop()
+            if self._interjections.get(context.response_id) is running:
+                del self._interjections[context.response_id]
+
+    async def _run(self, context: GenerationContext, running: _Running, after: _Running | None) -> None:
+        if after is not None and after.task is not None:
+            await asyncio.wait({after.task})
         end: Done | Failed | None = None
         border = Containment("response")
         try:
             with border:
-                end = await self._forward(context, running)
+                end = await self._forward(context, running, self._responder)
         finally:
             running.stop()
         if border.failure is not None:
@@ -91,9 +145,11 @@ class Generations:
             end = Failed("engine_ended_early", "The response engine stopped without saying that it was done.")
         await self._mailbox.put_chunk(context.response_id, end)
 
-    async def _forward(self, context: GenerationContext, running: _Running) -> Done | Failed | None:
+    async def _forward(
+        self, context: GenerationContext, running: _Running, responder: Responder, *, words_only: bool = False
+    ) -> Done | Failed | None:
         """Pass chunks on until the last, which is returned. None if the stream just stops."""
-        generation = running.generation = self._responder.generate(context)
+        generation = running.generation = responder.generate(context)
         stream = aiter(generation)
         try:
             while True:
@@ -109,6 +165,10 @@ class Generations:
                     return fault
                 while self._congested():  # noqa: ASYNC110 - rare, and 20 ms is little beside what is queued
                     await asyncio.sleep(_CONGESTED_STEP_S)
+                if isinstance(chunk, TextDelta | AudioDelta):
+                    self._silent.discard(context.response_id)
+                elif words_only:
+                    continue
                 await self._mailbox.put_chunk(context.response_id, chunk)
         finally:
             await _aclose(stream)

@@ -54,5 +54,7 @@ class Limits:
     """A final transcript that takes longer has failed."""
     score_ms: int = 1_000
     """A turn detector that takes longer is not heard."""
+    tool_slow_ms: int = 1_500
+    """A tool that takes longer has its response say so, if its agent has words for that."""
     tool_ms: int = 60_000
     """A tool that the server runs has failed when it takes longer."""

@@ -11,8 +11,8 @@ from typing import assert_never
 
 import msgspec
 
-from parley.engines.base import EngineSet
-from parley.protocol.realtime.ids import ItemId, LaneId
+from parley.engines.base import EngineSet, Responder
+from parley.protocol.realtime.ids import ItemId, LaneId, ResponseId
 from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired
 from parley.protocol.realtime.outputs import (
     AbandonTool,
@@ -75,6 +75,7 @@ class Performer:
         playout: Playout | None,
         tools: ToolExecutor | None = None,
         allowance: Allowance | None = None,
+        interim: Responder | None = None,
     ) -> None:
         self._machine = machine
         self._mailbox = mailbox
@@ -88,14 +89,26 @@ class Performer:
             store, delta_bytes=limits.delta_bytes, retrieved_bytes=limits.retrieved_audio_bytes
         )
         self.generations = Generations(
-            engines.responder, mailbox, spawn, silence_ms=limits.generation_silence_ms, congested=self._congested
+            engines.responder,
+            mailbox,
+            spawn,
+            silence_ms=limits.generation_silence_ms,
+            congested=self._congested,
+            interim=interim,
         )
         self._recognitions = Recognitions(engines.recognizer, store, mailbox, spawn, limit_ms=limits.recognition_ms)
         self._adoptions = Adoptions(
             engines.recognizer, store, mailbox, spawn, slice_ms=limits.slice_ms, limit_ms=limits.recognition_ms
         )
         self._scores = Scores(engines.turn_detector, store, mailbox, spawn, limit_ms=limits.score_ms)
-        self._tools = ToolRuns(tools or NoTools(), mailbox, spawn, limit_ms=limits.tool_ms)
+        self._tools = ToolRuns(
+            tools or NoTools(),
+            mailbox,
+            spawn,
+            limit_ms=limits.tool_ms,
+            slow_ms=limits.tool_slow_ms,
+            on_slow=self.generations.interject,
+        )
 
     def keep_lane_audio(self, lane: LaneId, pcm: bytes, *, start_sample: int | None = None) -> None:
         """Keep what a lane heard; the machine is told next. What is missing before `start_sample` stays missing."""
@@ -172,6 +185,7 @@ class Performer:
             timeline = self._machine.timeline.take(event.response.id)
             self._metrics.response_done(event.response.status, timeline)
             self._charge(event.response.usage)
+            self.generations.done(ResponseId(event.response.id))
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
         if self._prices.known:

@@ -128,6 +128,7 @@ class SessionRunner:
             playout,
             equipment.tools,
             equipment.allowance,
+            equipment.interim,
         )
         self._metered = equipment.allowance is not None
         self._prompts = equipment.prompts

@@ -8,10 +8,10 @@ synchronous: the task is cancelled, and its answer will not come. Neighbours: `p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from parley.protocol.realtime.ids import ItemId
+from parley.protocol.realtime.ids import ItemId, ResponseId
 from parley.protocol.realtime.inputs import McpListingFailed, McpToolsListed, ToolFailed, ToolReturned
 from parley.protocol.realtime.items import McpError, McpToolInfo
 from parley.protocol.realtime.outputs import CallTool, ListMcpTools
@@ -62,11 +62,23 @@ class NoTools:
 class ToolRuns:
     """Every tool running for one session, by item."""
 
-    def __init__(self, executor: ToolExecutor, mailbox: Mailbox, spawn: Spawn, *, limit_ms: int) -> None:
+    def __init__(
+        self,
+        executor: ToolExecutor,
+        mailbox: Mailbox,
+        spawn: Spawn,
+        *,
+        limit_ms: int,
+        slow_ms: int = 1_500,
+        on_slow: Callable[[ResponseId], None] = lambda _response_id: None,
+    ) -> None:
+        """`on_slow` is told the response whose tool has not returned within `slow_ms`."""
         self._executor = executor
         self._mailbox = mailbox
         self._spawn = spawn
         self._limit_ms = limit_ms
+        self._slow_ms = slow_ms
+        self._on_slow = on_slow
         self._tasks: dict[ItemId, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -102,7 +114,15 @@ class ToolRuns:
             self._mailbox.post(McpToolsListed(order.item_id, tuple(given)))
 
     async def _call(self, order: CallTool) -> None:
-        given = await self._guarded(self._executor.call(order.server, order.name, order.arguments))
+        slow: asyncio.TimerHandle | None = None
+        if order.response_id is not None:
+            loop = asyncio.get_running_loop()
+            slow = loop.call_later(self._slow_ms / 1000, self._on_slow, order.response_id)
+        try:
+            given = await self._guarded(self._executor.call(order.server, order.name, order.arguments))
+        finally:
+            if slow is not None:
+                slow.cancel()
         if self._tasks.pop(order.item_id, None) is None:
             return
         if isinstance(given, McpError):

@@ -9,17 +9,17 @@ Neighbours: `session_start` (merges configurations), `realtime_entry` and the ro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parley.agents.agent import Agent
-from parley.agents.greeting import with_greeting
+from parley.agents.greeting import reciting, with_greeting
 from parley.auth.ledger import Claim, Ledger, Tab
 from parley.auth.permissions import Principal, Refusal
 from parley.auth.rates import LOCAL, RequestRates
 from parley.auth.scope import UNBOUNDED, Scope
 from parley.auth.scope_permit import ScopePermit
-from parley.engines.base import EngineError, EngineSet
+from parley.engines.base import EngineError
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.runtime.equipment import Equipment
@@ -132,7 +132,7 @@ class SessionDoor:
             raise Problem(
                 503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
             ) from None
-        engines = await self._engines(plan)
+        equipment = await self._equipment(plan)
         tab = self._tab(plan, who)
         seconds = min(plan.scope.max_session_seconds or self.max_session_seconds, self.max_session_seconds)
         try:
@@ -140,13 +140,7 @@ class SessionDoor:
                 plan.config,
                 max_session_ms=seconds * 1000,
                 playout=playout,
-                equipment=Equipment(
-                    engines=engines,
-                    tools=self.workshop.tools_for(plan.agent),
-                    prompts=self.defaults.prompts,
-                    allowance=tab,
-                    greets=plan.agent is not None and bool(plan.agent.greeting) and plan.config.type == "realtime",
-                ),
+                equipment=replace(equipment, allowance=tab),
                 in_call=in_call,
             )
         except AtCapacity as error:
@@ -157,15 +151,22 @@ class SessionDoor:
             ) from None
         return Opened(handle, plan.permit, plan.config)
 
-    async def _engines(self, plan: SessionPlan) -> EngineSet | None:
-        """Give an agent's own engines, with its greeting before them; None where the server's serve as they are."""
-        if plan.agent is None or not (plan.agent.engines or plan.agent.greeting):
-            return None
+    async def _equipment(self, plan: SessionPlan) -> Equipment:
+        """Give a session what its agent brings along: engines, tools, first words, words for waiting."""
+        agent = plan.agent
+        bare = Equipment(tools=self.workshop.tools_for(agent), prompts=self.defaults.prompts)
+        if agent is None:
+            return bare
         try:
-            engines = await self.workshop.engines_for(plan.agent, await self.room.engines())
+            engines = await self.workshop.engines_for(agent, await self.room.engines())
         except EngineError as error:
             raise engine_problem(error) from None
-        return with_greeting(engines, plan.agent.greeting) if plan.agent.greeting else engines
+        return replace(
+            bare,
+            engines=with_greeting(engines, agent.greeting) if agent.greeting else engines,
+            interim=reciting(engines, agent.progress) if agent.progress else None,
+            greets=bool(agent.greeting) and plan.config.type == "realtime",
+        )
 
     def _tab(self, plan: SessionPlan, who: Principal) -> Tab | None:
         rates = self.rates

@@ -189,7 +189,7 @@ class ListMcpTools(msgspec.Struct, frozen=True, tag=True):
 
 
 class CallTool(msgspec.Struct, frozen=True, tag=True):
-    """Run a tool on the server; answer with `ToolReturned` or `ToolFailed`, once.
+    """Run a tool on the server; answer with `ToolReturned` or `ToolFailed`, once. `response_id` waits, if there is one.
 
     `server` is the MCP server whose tool `name` is, None for one of the session's `hosted_tools`. `arguments` is the
     JSON text as the model wrote it: it may be no JSON at all.
@@ -199,6 +199,7 @@ class CallTool(msgspec.Struct, frozen=True, tag=True):
     name: str
     arguments: str
     server: McpTool | None = None
+    response_id: ResponseId | None = None
 
 
 class AbandonTool(msgspec.Struct, frozen=True, tag=True):

@@ -78,7 +78,7 @@ class HostedRun:
         """Run it."""
         self.arguments = arguments
         self.running = True
-        self._place.effects.add(CallTool(self.entry.id, self._name, arguments))
+        self._place.effects.add(CallTool(self.entry.id, self._name, arguments, None, self._place.response_id))
 
     def returned(self, result: str | McpError) -> None:
         """Take what the function gave: the model is told either way."""
@@ -172,7 +172,8 @@ class McpRun:
         self._end_arguments()
         self.running = True
         self._say(McpCallInProgress)
-        self._place.effects.add(CallTool(self.entry.id, self._target.name, arguments, self._target.server))
+        target = self._target
+        self._place.effects.add(CallTool(self.entry.id, target.name, arguments, target.server, self._place.response_id))
 
     def returned(self, result: str | McpError) -> None:
         """Take what the tool gave."""
