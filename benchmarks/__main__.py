@@ -6,7 +6,16 @@ import importlib
 import platform
 import sys
 
-NAMES = ("startup", "audio_core", "forwarding", "engines_local", "keyless_turns", "added_latency", "websocket_sessions")
+NAMES = (
+    "startup",
+    "audio_core",
+    "forwarding",
+    "engines_local",
+    "keyless_turns",
+    "added_latency",
+    "websocket_sessions",
+    "webrtc_sessions",
+)
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The server processes that benchmarks measure: Parley on engines of known delay, and a bare WebSocket echo.
 
-Run as `python -m benchmarks.child_server parley|echo`; prints its port on the first line and serves until killed.
+Run as `python -m benchmarks.child_server parley|webrtc|echo`; prints its port on the first line, serves until killed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,32 @@ def _engines() -> object:
         chat=FakeChatModel(lambda _context: say(REPLY, first_ms=CHAT_MS)),
         synthesizer=FakeSynthesizer(delay_ms=SYNTHESIZER_MS),
     )
+
+
+def _talkative_engines() -> object:
+    """Engines that cost nothing; every answer is twenty seconds of voice."""
+    from benchmarks.voice import VoiceSynthesizer
+    from parley.testing import FakeChatModel, FakeRecognizer, engine_set, say
+
+    return engine_set(
+        recognizer=FakeRecognizer(("what is it",)),
+        chat=FakeChatModel(lambda _context: say(" ".join(["Words are said here."] * 19))),
+        synthesizer=VoiceSynthesizer(),
+    )
+
+
+async def _serve_webrtc() -> None:
+    from parley.media.native import NativePlane
+    from parley.runtime.limits import Limits
+    from parley.server.app import create_app
+    from parley.server.serving import address_of, bind, serve
+    from parley.server.settings import load_settings
+
+    settings = load_settings(flags={}, environ={}, directory=Path("/nonexistent"))
+    plane = NativePlane.open(announced=["127.0.0.1"], bind="127.0.0.1")
+    app = create_app(settings, build=_talkative_engines, limits=Limits(max_sessions=2000), plane=plane)  # type: ignore[arg-type]
+    sockets = bind("127.0.0.1", 0)
+    await serve(app, sockets, started=lambda: print(address_of(sockets)[1], flush=True))
 
 
 async def _serve_parley() -> None:
@@ -93,4 +119,5 @@ def cpu_seconds(process: subprocess.Popen[str]) -> float:
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(_serve_parley() if sys.argv[1] == "parley" else _serve_echo())
+    SERVERS = {"parley": _serve_parley, "webrtc": _serve_webrtc, "echo": _serve_echo}
+    uvloop.run(SERVERS[sys.argv[1]]())

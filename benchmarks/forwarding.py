@@ -7,14 +7,13 @@ The floor is a bare loop of AES-GCM and sendto in the same run: no forwarder can
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.load_generator import SERVER_CORE, Generator, pin
+from benchmarks.load_generator import SERVER_CORE, Generator, pin, unpin
 from parley.media.commands import AddPeer, Subscribe
 from parley.media.native import NativePlane
 from parley.media.peer_spec import (
@@ -141,7 +140,7 @@ def main() -> None:
     """Print forwarding against the floor, then connecting and idling."""
     pin(SERVER_CORE)
     floor = Generator("floor").figures()
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    unpin()
     print(f"floor: {floor['encrypted']:,.0f} packets a CPU second encrypted, {floor['plain']:,.0f} plain")
     print(f"{'1 to':>6} {'packets a CPU second':>21} {'of the floor':>13} {'arrived':>9} {'delay p50, p99':>16}")
     for subscribers in SUBSCRIBERS:

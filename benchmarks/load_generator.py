@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SERVER_CORE", "Generator", "build_generator", "pin"]
+__all__ = ["SERVER_CORE", "Generator", "build_generator", "pin", "unpin"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER_CORE, LOAD_CORE = 0, 1
+CORES = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
 def build_generator() -> Path:
@@ -23,10 +24,15 @@ def build_generator() -> Path:
 
 
 def pin(core: int) -> None:
-    """Keep this process, and the threads that it will have, on one core, if there is more than one."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(cores) > core:
-        os.sched_setaffinity(0, {cores[core]})
+    """Keep this process, and what it starts from now on, on one core, if there is more than one."""
+    if len(CORES) > core:
+        os.sched_setaffinity(0, {CORES[core]})
+
+
+def unpin() -> None:
+    """Let this process run wherever it could at first."""
+    if CORES:
+        os.sched_setaffinity(0, CORES)
 
 
 class Generator:

@@ -1,4 +1,4 @@
-//! Calls: each client posts an offer, connects, talks a share of the time, and may ask for answers without an end.
+//! Calls: each client posts an offer, connects, talks a share of the time, and may ask for answers a share of the time.
 //!
 //! Prints `connected` when all are, waits for a line on standard input, talks for so many seconds, and tells what came.
 
@@ -22,13 +22,16 @@ const RATE: f64 = 24_000.0;
 const SETTINGS: &str =
     r#"{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":null}}}}"#;
 const ASK: &str = r#"{"type":"response.create"}"#;
+const STOP: &str = r#"{"type":"output_audio_buffer.clear"}"#;
+/// An answer and the pause after it.
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// Do all of it.
 pub fn run(options: &Options) {
     let server: SocketAddr = options.text("server").parse().expect("--server is an address and port");
     let (sessions, seconds): (usize, f64) = (options.get("sessions", 1), options.get("seconds", 10.0));
     let local: SocketAddr = options.get("bind", SocketAddr::from(([127, 0, 0, 1], 0)));
-    let asks = options.get("ask", 0) == 1;
+    let ask_percent: u64 = options.get("ask", 0);
     let path: String = options.get("path", "/v1/realtime/calls".to_owned());
     let voice = Voice { packets: speech(), talking_percent: options.get("talking-percent", 100) };
     let identity = Identity::generate(&[]).expect("random numbers");
@@ -52,7 +55,7 @@ pub fn run(options: &Options) {
     println!("connected");
     let mut line = String::new();
     let _ = std::io::stdin().read_line(&mut line);
-    let sent = talk(&mut swarm, &voice, Duration::from_secs_f64(seconds), asks);
+    let sent = talk(&mut swarm, &voice, Duration::from_secs_f64(seconds), ask_percent);
     let received: u64 = swarm.clients.iter().map(|client| client.received).sum();
     let mut jitter = pacing(&swarm);
     print(&[
@@ -67,39 +70,59 @@ pub fn run(options: &Options) {
     ]);
 }
 
-fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, asks: bool) -> f64 {
+fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, ask_percent: u64) -> f64 {
     let start = Instant::now();
     let count = swarm.clients.len() as u32;
+    let mut answers: Vec<Answer> = Vec::new();
     for number in 0..swarm.clients.len() {
         let client = &mut swarm.clients[number];
         client.received = 0;
         client.arrivals.clear();
-        if asks {
+        client.messages.clear();
+        if ask_percent > 0 {
             client.send(SETTINGS);
-            client.send(ASK);
         }
-        client.talk(voice.clone(), start + FRAME * number as u32 / count);
+        let phase = FRAME * number as u32 / count;
+        client.talk(voice.clone(), start + phase);
+        answers.push(Answer { asked_at: None, next_at: start + PERIOD * number as u32 / count / 4 });
         swarm.touch(number);
     }
-    let more = |swarm: &mut Swarm| {
-        for number in 0..swarm.clients.len() {
+    let talking = PERIOD * ask_percent as u32 / 100;
+    let ask = |swarm: &mut Swarm| {
+        let now = Instant::now();
+        for (number, answer) in answers.iter_mut().enumerate() {
             let client = &mut swarm.clients[number];
             client.payloads.clear();
-            let messages = std::mem::take(&mut client.messages);
-            let over = |text: &[u8]| contains(text, b"output_audio_buffer.stopped");
-            if asks && messages.iter().any(|message| over(&message.data)) {
-                client.send(ASK);
-                swarm.touch(number);
+            client.messages.clear();
+            if ask_percent == 0 || !answer.turn(now, talking) {
+                continue;
             }
+            client.send(if answer.asked_at.is_some() { ASK } else { STOP });
+            swarm.touch(number);
         }
         false
     };
-    swarm.run(start + time, more).expect("a network");
+    swarm.run(start + time, ask).expect("a network");
     start.elapsed().as_secs_f64()
 }
 
-fn contains(text: &[u8], wanted: &[u8]) -> bool {
-    text.windows(wanted.len()).any(|window| window == wanted)
+/// When a client asks for an answer and when it stops it, so that exactly a share of the time is spoken.
+struct Answer {
+    asked_at: Option<Instant>,
+    next_at: Instant,
+}
+
+impl Answer {
+    /// Whether it is time to ask or to stop.
+    fn turn(&mut self, now: Instant, talking: Duration) -> bool {
+        if now < self.next_at {
+            return false;
+        }
+        let asks = self.asked_at.is_none();
+        self.asked_at = asks.then_some(now);
+        self.next_at += if asks { talking } else { PERIOD.saturating_sub(talking) };
+        true
+    }
 }
 
 /// How far the time between two packets of one utterance is from 20 ms.

@@ -20,6 +20,8 @@ use crate::spec::{AudioCodec, Codec, ListenerId, PublicationId, SpeakerId};
 
 /// A tick.
 pub(super) const TICK: Duration = Duration::from_millis(20);
+/// Ticks fall on multiples of this, so that many ears and mouths share one wake-up of their thread and of their reader.
+const GRID: Duration = Duration::from_millis(2);
 /// How much a mouth may be late and still say everything.
 const CATCH_UP: Duration = Duration::from_millis(60);
 /// Marks the sources that are mouths.
@@ -79,6 +81,13 @@ impl Media {
         self.ears.clear();
         self.ears_of.clear();
         self.ear_numbers.clear();
+    }
+
+    /// When something that begins now ticks first: a tick later, on the grid.
+    fn first_tick(&self, now: Instant) -> Instant {
+        let since = now.saturating_duration_since(self.epoch) + TICK;
+        let to_next = (GRID.as_micros() - since.as_micros() % GRID.as_micros()) % GRID.as_micros();
+        now + TICK + Duration::from_micros(to_next as u64)
     }
 
     pub fn dropped_blocks(&self) -> u64 {
@@ -215,7 +224,7 @@ impl Shard {
         for number in self.media.ears_of(publication) {
             let ear = self.media.ears.get_mut(&number);
             if ear.is_some_and(|ear| !std::mem::replace(&mut ear.ticking, true)) {
-                self.arm(now + TICK, Timer::Ear(number));
+                self.arm(self.media.first_tick(now), Timer::Ear(number));
             }
         }
     }
@@ -242,7 +251,7 @@ impl Shard {
         self.router.publish(&publication, Origin::Speaker(id.clone()));
         self.media.mouth_numbers.insert(id.clone(), number);
         self.media.mouths.insert(number, Mouth { id, publication, speaker: Speaker::default() });
-        self.arm(now + TICK, Timer::Speaker(number));
+        self.arm(self.media.first_tick(now), Timer::Speaker(number));
     }
 
     fn close_mouth(&mut self, id: &SpeakerId) -> bool {
