@@ -11,6 +11,7 @@
 //!
 //! Sound:
 //! * [`resample`]: sample-rate conversion
+//! * [`denoise`]: noise reduction at 24 kHz
 //! * [`vad`]: voice activity at 24 kHz
 //! * [`g711`]: µ-law and A-law
 //! * [`opus`]: Opus packets; [`ogg_opus`]: a stream of them as a file
@@ -22,6 +23,7 @@ pub mod channels;
 pub mod decode;
 pub mod delay;
 pub mod demux;
+pub mod denoise;
 pub mod file;
 pub mod g711;
 pub mod identity;

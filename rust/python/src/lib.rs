@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 fn _media(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<stream::Resampler>()?;
+    module.add_class::<stream::Denoiser>()?;
     module.add_class::<stream::VoiceActivity>()?;
     module.add_class::<opus::OpusEncoder>()?;
     module.add_class::<opus::OpusDecoder>()?;

@@ -1,6 +1,6 @@
 //! Objects that carry a stream's state from block to block.
 
-use parley_media::{resample, vad};
+use parley_media::{denoise, resample, vad};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -83,4 +83,47 @@ impl VoiceActivity {
     fn reset(&mut self) {
         self.0.reset();
     }
+}
+
+/// Reduce the noise of a 24 kHz stream: `n` samples in are `n` samples out, `delay_samples` late.
+///
+/// `far` for a microphone across the room, otherwise it is at the mouth; `strength` from 0 (nothing) to 1.
+#[pyclass(module = "parley._media")]
+pub(crate) struct Denoiser(denoise::Denoiser);
+
+#[pymethods]
+impl Denoiser {
+    #[new]
+    #[pyo3(signature = (*, far = false, strength = 1.0))]
+    fn new(far: bool, strength: f32) -> Self {
+        Self(denoise::Denoiser::new(field(far), strength))
+    }
+
+    /// How late the output is, in samples.
+    #[getter]
+    fn delay_samples(&self) -> usize {
+        self.0.delay_samples()
+    }
+
+    /// Change the setting for what comes next.
+    #[pyo3(signature = (*, far, strength))]
+    fn set(&mut self, far: bool, strength: f32) {
+        self.0.set(field(far), strength);
+    }
+
+    /// Take a block of PCM16 and return one of the same length.
+    #[pyo3(signature = (pcm, /))]
+    fn push<'py>(&mut self, py: Python<'py>, pcm: Pcm) -> PyResult<Bound<'py, PyBytes>> {
+        let samples = py.detach(|| self.0.push_pcm16(&pcm.0));
+        to_bytes(py, &samples)
+    }
+
+    /// Forget everything heard.
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+fn field(far: bool) -> denoise::Field {
+    if far { denoise::Field::Far } else { denoise::Field::Near }
 }

@@ -10,10 +10,12 @@ Neighbours: `mailbox` (blocks wait there), `runner` (moves the machine), `append
 
 from __future__ import annotations
 
-from parley.audio import AudioBlock, ms_to_samples
+from parley.audio import AudioBlock, LaneFeed, ms_to_samples
 from parley.protocol.realtime.ids import LaneId, Ms
 from parley.protocol.realtime.inputs import LaneAdvanced
+from parley.protocol.realtime.session_config import NoiseReduction
 from parley.runtime.mailbox import Frame
+from parley.runtime.noise import tune
 
 __all__ = ["COMMIT_LAG_MS", "LiveLane"]
 
@@ -29,6 +31,8 @@ class LiveLane:
     def __init__(self, lane: LaneId) -> None:
         self.lane = lane
         self.end_sample = 0
+        self._feed: LaneFeed | None = None
+        """Cleans the lane's sound, if the session wants that."""
         self._held: Frame | None = None
         self._until_sample = 0
         self._until: Ms | None = None
@@ -42,6 +46,16 @@ class LiveLane:
     def deadline(self) -> Ms | None:
         """When the wait is over whatever the lane does."""
         return self._until
+
+    def cleaned(self, block: AudioBlock, wanted: NoiseReduction | None) -> AudioBlock:
+        """Reduce the block's noise as `wanted`, and hear voices in what is left. A hole in the line begins anew."""
+        if wanted is None:
+            self._feed = None
+            return block
+        if self._feed is None or self._feed.next_sample != block.start_sample:
+            self._feed = LaneFeed(self.lane, start_sample=block.start_sample)
+        tune(self._feed, wanted)
+        return self._feed.gap(block.samples) if block.gap else self._feed.push(block.pcm)
 
     def advance(self, block: AudioBlock) -> LaneAdvanced:
         """Take the next block."""

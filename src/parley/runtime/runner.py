@@ -69,6 +69,7 @@ from parley.runtime.live_lane import LiveLane
 from parley.runtime.machine import Machine
 from parley.runtime.mailbox import Frame, Mailbox
 from parley.runtime.measures import EndReason, SessionMetrics
+from parley.runtime.noise import tune
 from parley.runtime.opening import Opening
 from parley.runtime.performer import InternalError, Performer
 from parley.runtime.permit import Permit
@@ -288,6 +289,7 @@ class SessionRunner:
         if pcm is None:
             self._append = None
             return
+        tune(self._lane, self._machine.config.audio.input.noise_reduction)
         block = self._lane.push(pcm)
         self._performer.keep_lane_audio(_APPEND_LANE, block.pcm)
         advanced = LaneAdvanced(
@@ -301,6 +303,7 @@ class SessionRunner:
         if self._live is None:
             return
         self._opening.joined(self._clock.now())
+        block = self._live.cleaned(block, self._machine.config.audio.input.noise_reduction)
         advanced = self._live.advance(block)
         self._performer.keep_lane_audio(_APPEND_LANE, block.pcm, start_sample=block.start_sample)
         self._step(advanced)
