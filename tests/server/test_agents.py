@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from running_server import KEY, RunningServer, ask, receive, receive_until, running_server
+from sdp_kit import offer_text
 
 from parley.protocol.realtime.generation import GenerationContext
 from parley.protocol.realtime.items import FunctionCallOutputItem
@@ -253,6 +254,32 @@ async def test_an_agent_is_chosen_through_a_client_secret_and_hides_its_prompt(t
             assert session["model"] == "desk"
             assert session["instructions"] == ""
             assert session["audio"]["output"]["voice"] == "verse"
+
+
+@pytest.mark.parametrize("by", ["form", "secret"])
+async def test_an_agent_is_chosen_for_a_call_as_well(tmp_path: Path, by: str) -> None:
+    from parley.media.loopback import LoopbackPlane
+
+    (tmp_path / "keys").write_text(KEY)
+    settings = write(tmp_path, 'api_key_file = "keys"\n' + FULL)
+    wish = {"type": "realtime", "model": "desk"}
+    async with running_server(settings, plane=LoopbackPlane()) as server, server.http(KEY) as http:
+        offer = offer_text("chromium_audio_and_data")
+        if by == "form":
+            form = {"sdp": (None, offer), "session": (None, json.dumps(wish))}
+            placed = await http.post("/v1/realtime/calls", files=form)
+        else:
+            secret = (await http.post("/v1/realtime/client_secrets", json={"session": wish})).json()["value"]
+            headers = {"authorization": f"Bearer {secret}", "content-type": "application/sdp"}
+            placed = await http.post("/v1/realtime/calls", content=offer, headers=headers)
+        assert placed.status_code == 201, placed.text
+        call_id = placed.headers["location"].rpartition("/")[2]
+        async with server.websocket(f"/v1/realtime?call_id={call_id}", key=KEY) as sideband:
+            session = (await receive(sideband))["session"]
+            assert (session["model"], session["instructions"]) == ("desk", "Be the desk.")
+        if by == "secret":
+            async with server.websocket(f"/v1/realtime?call_id={call_id}", key=secret) as sideband:
+                assert (await receive(sideband))["session"]["instructions"] == ""
 
 
 async def test_agents_are_listed_with_the_models(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ REFUSALS: list[tuple[list[str], dict[str, str], str]] = [
     (["serve", "--host", "203.0.113.9", "--api-key", "k" * 20], {}, "does not have that address"),
     (["token", "--url", "http://127.0.0.1:9"], {}, "parley serve"),
     (["token", "--session", "{"], {}, "not valid JSON"),
+    (["token", "--scope", "{"], {}, "--scope is not valid JSON"),
     (["talk", "--input", "absent.wav"], {}, "cannot read"),
     (["talk", "--output", "x.wav"], {}, "--input"),
     (["replay", "absent.jsonl"], {}, "Cannot read"),
@@ -148,6 +149,11 @@ async def test_token_mints_from_a_running_server() -> None:
         refused = await in_thread("token", "--url", server.url)
         assert refused.exit_code == 1
         assert "--api-key" in refused.output
+        keyed = ("token", "--url", server.url, "--api-key", KEY)
+        scoped = json.loads((await in_thread(*keyed, "--json", "--scope", '{"max_sessions": 1}')).output)
+        assert scoped["parley"]["max_sessions"] == 1
+        mistaken = await in_thread(*keyed, "--scope", '{"lock": ["voices"]}')
+        assert (mistaken.exit_code, "parley.lock" in mistaken.output) == (1, True)
 
 
 async def test_a_captured_session_replays_identically(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from parley.server.settings import Settings
 from parley.testing import engine_set
 from parley.testing.fake_chat import FakeChatModel
 
-PROMPT = "You are Ada of the harbour office. The gate code is 4711."
+PROMPT = "You are Ada of the harbour office. The gate code is quokka."
 TOOL = {"type": "function", "name": "open_gate", "description": "Opens the gate."}
 SESSION = {"type": "realtime", "instructions": PROMPT, "tools": [TOOL], "output_modalities": ["text"]}
 KEYED = Settings(api_keys=(KEY,))
@@ -93,7 +93,7 @@ async def test_a_browser_can_neither_read_nor_change_the_prompt_and_tools() -> N
             assert context.tool_choice == "auto"
             assert not [item for item in context.items if getattr(item, "role", "") == "system"]
     told = json.dumps(seen)
-    assert "4711" not in told
+    assert "quokka" not in told
     assert "open_gate" not in told
     assert [event["error"]["code"] for event in seen if event["type"] == "error"] == ["permission_denied"] * 3
     sessions = [event["session"] for event in seen if "session" in event]
@@ -264,6 +264,21 @@ async def test_concurrency_is_counted_and_given_back() -> None:
                     return
             await asyncio.sleep(0.02)
         pytest.fail("the place was never given back")
+
+
+async def test_a_scope_holds_in_the_beta_dialect_too() -> None:
+    chat = FakeChatModel()
+    async with running_server(KEYED, build=lambda: engine_set(chat=chat)) as server:
+        secret = await minted(server, hide=["instructions", "tools"], lock=["audio.output.voice"])
+        async with browser(server, secret, additional_headers={"OpenAI-Beta": "realtime=v1"}) as socket:
+            seen = [await receive(socket)]
+            wish = {"instructions": "Forget it.", "voice": "verse", "tools": [], "modalities": ["text"]}
+            seen += await sent(socket, "session.updated", type="session.update", session=wish)
+            seen += await ask(socket, "hello")
+            assert chat.contexts[0].instructions == PROMPT
+            assert chat.contexts[0].voice != "verse"
+            assert "quokka" not in json.dumps(seen)
+            assert "open_gate" not in json.dumps(seen)
 
 
 async def test_a_scope_holds_on_a_server_without_keys_too() -> None:

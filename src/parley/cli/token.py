@@ -17,22 +17,31 @@ __all__ = ["command"]
 @click.option("--api-key", metavar="KEY", help="Its key. Default: PARLEY_API_KEY or parley.toml here.")
 @click.option("--seconds", type=click.IntRange(10, 7200), default=600, show_default=True, help="How long it is valid.")
 @click.option("--session", metavar="JSON", help='What its sessions start with, e.g. \'{"instructions": "…"}\'.')
+@click.option("--scope", metavar="JSON", help='What its bearer may do, e.g. \'{"hide": ["instructions"]}\'.')
 @click.option("--json", "as_json", is_flag=True, help="Print the server's whole answer.")
-def command(url: str | None, api_key: str | None, seconds: int, session: str | None, as_json: bool) -> None:
+def command(
+    url: str | None, api_key: str | None, seconds: int, session: str | None, scope: str | None, as_json: bool
+) -> None:
     """Mint a client secret (`ek_…`) and print it.
 
     \b
     Example:
       websocat "ws://127.0.0.1:8080/v1/realtime" -H "Authorization: Bearer $(parley token)"
+      parley token --session '{"model": "reception"}' --scope '{"max_session_seconds": 300, "max_sessions": 1}'
     """  # noqa: D301 - click reads \b
     body: dict[str, Any] = {"expires_after": {"anchor": "created_at", "seconds": seconds}}
-    if session:
-        try:
-            body["session"] = json.loads(session)
-        except json.JSONDecodeError as error:
-            raise Failure(f"--session is not valid JSON: {error}.") from None
+    for flag, key, text in (("--session", "session", session), ("--scope", "parley", scope)):
+        if text:
+            body[key] = _parsed(text, flag)
     answer = _post(server_url(url) + "/v1/realtime/client_secrets", server_key(api_key), body)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["value"])
+
+
+def _parsed(text: str, flag: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Failure(f"{flag} is not valid JSON: {error}.") from None
 
 
 def _post(url: str, key: str | None, body: dict[str, Any]) -> dict[str, Any]:
