@@ -12,6 +12,7 @@ import hmac
 from collections import Counter
 from dataclasses import dataclass, field
 
+from parley.calls.seat import Occupant, SeatedTracks
 from parley.calls.session import CallsSession
 from parley.calls.transceiver import Publication, SessionId, Source
 from parley.media.peer_spec import PeerId
@@ -40,6 +41,10 @@ class Member:
     """One mutation at a time, in order of arrival."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no offer of ours waits for its answer."""
+    occupant: Occupant | None = None
+    """Who sits there, where the far end lives in this process."""
+    seated: SeatedTracks = field(default_factory=SeatedTracks)
+    """What the occupant was told."""
     peer: PeerId | None = None
     """The peer that was announced to the plane."""
     published: frozenset[str] = frozenset()

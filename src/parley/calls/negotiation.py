@@ -102,6 +102,11 @@ class Negotiation:
         return self.data_mid is not None
 
     @property
+    def shard(self) -> int:
+        """Where on the media plane the session lives."""
+        return self._facts.shard
+
+    @property
     def local_ufrag(self) -> str:
         """Ours, by which an answerer in this very process is recognised."""
         return self._ice.ufrag
@@ -131,7 +136,7 @@ class Negotiation:
 
     def new_transceiver(self, kind: MediaKind, draft: Draft) -> Transceiver:
         """Make an m-line of ours with the next free number for a mid, and put it into the draft."""
-        transceiver = Transceiver(self._next_mid(draft), kind, self.new_stream(), ours=True)
+        transceiver = Transceiver(self._next_mid(draft), kind, self.new_stream())
         draft[transceiver.mid] = transceiver
         return transceiver
 

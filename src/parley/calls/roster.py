@@ -23,6 +23,7 @@ from parley.calls.channels import ChannelHub
 from parley.calls.faults import CallsFault, bad_description
 from parley.calls.limits import CallsLimits
 from parley.calls.notices import Notice, SessionClosing, SubscribersChanged, TrackEnded, encode
+from parley.calls.seat import Occupant, Seat, seated_tracks
 from parley.calls.transceiver import SessionId, Source
 from parley.calls.wires import PlaneWires
 from parley.media.events import (
@@ -82,6 +83,16 @@ class Roster:
             raise CallsFault(410, "session_error", words)
         access.check_session(member)
         return member
+
+    def find_seat(self, ufrag: str) -> Seat | None:
+        """Find the third-party session whose offer waits under that ufrag: whoever answers here may sit down in it."""
+        for app in self.apps.values():
+            for member in app.members.values():
+                negotiation = member.session.negotiation
+                waits = negotiation.pending is not None and negotiation.peer is None and member.occupant is None
+                if member.session.third_party and waits and negotiation.local_ufrag == ufrag:
+                    return _Seat(self, app, member)
+        return None
 
     def spend(self, member: Member) -> None:
         """Count a request. Raises `CallsFault` when there were too many."""
@@ -153,11 +164,26 @@ class Roster:
         negotiation.commands.clear()
         if negotiation.has_channels:
             hub.connect(session.session_id)
+        self._tell_occupant(member)
         names = frozenset(session.publications())
         before, member.published = member.published, names
         for name in names - before:
             app.announce(Source(session.session_id, name))
         self._tell_ended(app, session.session_id, before - names)
+
+    def _tell_occupant(self, member: Member) -> None:
+        occupant, session = member.occupant, member.session
+        if occupant is None:
+            return
+        tracks = seated_tracks(
+            session.session_id, list(session.publications()), [source for _, source in session.pulls()]
+        )
+        before, member.seated = member.seated, tracks
+        if tracks.publication is not None and tracks.publication != before.publication:
+            member.connected = member.was_connected = True
+            occupant.publish(tracks.publication, session.negotiation.shard)
+        if tracks.heard != before.heard:
+            occupant.hear(tracks.heard)
 
     def _heard(self, app: CallsApp, member: Member, peer: PeerId, event: PeerEvent) -> None:
         session = member.session
@@ -187,6 +213,8 @@ class Roster:
         app.members.pop(session.session_id, None)
         member.gone = True
         member.settled.set()
+        if member.occupant is not None:
+            member.occupant.leave()
         session.negotiation.remove()
         for command in session.negotiation.commands:
             self._switchboard.submit(command)
@@ -257,3 +285,26 @@ class Roster:
         elif now - member.lonely_since > self.limits.idle_third_party_ms:
             return "nobody used this third-party session"
         return None
+
+
+class _Seat:
+    """See `seat.Seat`."""
+
+    def __init__(self, roster: Roster, app: CallsApp, member: Member) -> None:
+        self._roster = roster
+        self._app = app
+        self._member = member
+
+    def take(self, occupant: Occupant) -> None:
+        """Sit down."""
+        if self._member.gone or self._member.occupant is not None:
+            occupant.leave()
+            return
+        self._member.occupant = occupant
+        self._member.session.negotiation.in_process = True
+        self._roster.settle(self._app, self._member)
+
+    def free(self) -> None:
+        """Stand up: the session ends."""
+        if not self._member.gone:
+            self._roster.end(self._app, self._member, "its realtime session ended")

@@ -18,6 +18,7 @@ from parley.calls.limits import CallsLimits
 from parley.calls.negotiation import Negotiation, TransportFacts
 from parley.calls.reading import name_of, source_of
 from parley.calls.roster import Roster
+from parley.calls.seat import Seat
 from parley.calls.session import MAX_TRACKS, CallsSession
 from parley.calls.tokens import TokenScope, TokenStore
 from parley.calls.transceiver import Publication, SessionId, Source
@@ -79,6 +80,10 @@ class CallsService:
         """Name the apps."""
         return self._roster.apps.keys()
 
+    def find_seat(self, ufrag: str) -> Seat | None:
+        """Give the seat that an offer of ours left, by the offer's ufrag: for an answerer in this very process."""
+        return self._roster.find_seat(ufrag)
+
     def authorize(self, app_id: str, bearer: str | None) -> Access:
         """Recognise who asks. Raises `CallsFault`."""
         return authorize(self._roster.apps, self._tokens, app_id, bearer)
@@ -100,8 +105,11 @@ class CallsService:
     ) -> NewSessionReply:
         """Make a session; an offer that comes with the request is answered."""
         access.check_new_session()
-        if not self._switchboard.live or len(self._roster) >= self._limits.max_sessions:
-            words = f"All {self._limits.max_sessions} sessions are taken, or the server stops. Try again later."
+        if not self._switchboard.live:
+            words = "The media port is not open, or the server stops. Start the server with a free --media-port."
+            raise CallsFault(503, "temporarily_unavailable_error", words, retry_after_s=5)
+        if len(self._roster) >= self._limits.max_sessions:
+            words = f"All {self._limits.max_sessions} sessions are taken. Try again later."
             raise CallsFault(503, "temporarily_unavailable_error", words, retry_after_s=5)
         now = self._clock.now()
         session_id = SessionId(self._new_id())

@@ -321,7 +321,8 @@ class CallsSession:
         return draft.get(media.mid) or Transceiver(media.mid, found.kind, self.negotiation.new_stream())
 
     def _in_our_offer(self, found: Publication, draft: Draft) -> Transceiver:
-        known = self._offered_before(found.source) or self._idle(found, draft)
+        # An m-line that was only made inactive is left alone: browsers keep its track, and show nothing new on it.
+        known = self._offered_before(found.source)
         return known or self.negotiation.new_transceiver(found.kind, draft)
 
     def _offered_before(self, source: Source) -> Transceiver | None:
@@ -332,14 +333,6 @@ class CallsSession:
             (each for each in places if each.pull and each.pull.source == source and each.mid not in self.transceivers),
             None,
         )
-
-    def _idle(self, found: Publication, draft: Draft) -> Transceiver | None:
-        """Find an m-line of ours that both sides have seen inactive: browsers announce a track on it again."""
-        for each in draft.values():
-            unused = each.ours and each.pull is None and each.publishes is None
-            if unused and each.kind == found.kind and each.slot and each.slot.direction == "inactive":
-                return each
-        return None
 
 
 def _ended(each: Transceiver) -> list[ListedTrack]:

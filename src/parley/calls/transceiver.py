@@ -62,8 +62,6 @@ class Transceiver:
     kind: MediaKind
     stream: LocalStream
     """What we send there if we send: its SSRCs stay for the m-line's life, whatever is pulled into it."""
-    ours: bool = False
-    """Whether we made it, for a pull or for a server that publishes."""
     bidirectional: bool = False
     publishes: str | None = None
     pull: Pull | None = None

@@ -56,7 +56,7 @@ from parley.server import (
     routes_turn,
 )
 from parley.server.agent_book import AgentBook
-from parley.server.calls_start import make_calls_service, open_calls
+from parley.server.calls_start import make_calls_service
 from parley.server.engine_room import EngineRoom
 from parley.server.gate import App, Gate
 from parley.server.page_files import PageFiles
@@ -99,8 +99,7 @@ class ParleyApp:
     asgi: App
     room: EngineRoom
     calls: RealtimeCalls
-    sfu: CallsService | None
-    """The Calls API; None where the media port is not open."""
+    sfu: CallsService
     parts: Parts
 
 
@@ -167,7 +166,8 @@ def create_app(
         ids=ids,
         unix_seconds=unix_seconds,
     )
-    sfu = make_calls_service(settings, media, SystemClock(), unix_seconds) if media is not None else None
+    sfu = make_calls_service(settings, media, SystemClock(), unix_seconds)
+    calls.find_seat = sfu.find_seat
     entry = RealtimeEntry(
         policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls, rates=rates
     )
@@ -187,12 +187,12 @@ def create_app(
     return ParleyApp(asgi=gate, room=parts.room, calls=calls, sfu=sfu, parts=parts)
 
 
-def _framework(parts: Parts, sfu: CallsService | None, files: PageFiles) -> Any:
+def _framework(parts: Parts, sfu: CallsService, files: PageFiles) -> Any:
     return Litestar(
         route_handlers=list(_ROUTES),
         dependencies={
             "parts": Provide(lambda: parts, sync_to_thread=False),
-            "calls": Provide(lambda: open_calls(sfu), sync_to_thread=False),
+            "calls": Provide(lambda: sfu, sync_to_thread=False),
             "page_files": Provide(lambda: files, sync_to_thread=False),
         },
         guards=[parts_guard],

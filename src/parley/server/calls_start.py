@@ -1,27 +1,31 @@
-"""The Calls service put together from the settings, and what its routes say where there is none."""
+"""The Calls service put together from the settings."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
 
-from parley.calls.faults import CallsFault
 from parley.calls.limits import CallsLimits
 from parley.calls.service import CallsService
 from parley.calls.tokens import TokenStore
 from parley.calls.turn_credentials import TurnCredentials
 from parley.media.allotment import Allotment
+from parley.media.loopback import LoopbackPlane
 from parley.media.switchboard import Switchboard
 from parley.runtime.clock import Clock
 from parley.server.settings import Settings
 
-__all__ = ["make_calls_service", "open_calls"]
+__all__ = ["make_calls_service"]
 
 
 def make_calls_service(
-    settings: Settings, board: Switchboard, clock: Clock, unix_seconds: Callable[[], float]
+    settings: Settings, media: Switchboard | None, clock: Clock, unix_seconds: Callable[[], float]
 ) -> CallsService:
-    """Make the service of the apps that the settings name, on the process's media plane."""
+    """Make the service of the apps that the settings name, on the process's media plane.
+
+    Without one it recognises who asks and refuses new sessions: its switchboard is never started.
+    """
+    board = Switchboard(LoopbackPlane()) if media is None else media
     limits = CallsLimits()
     return CallsService(
         settings.calls_apps,
@@ -41,11 +45,3 @@ def make_calls_service(
         new_id=lambda: secrets.token_hex(16),
         limits=limits,
     )
-
-
-def open_calls(service: CallsService | None) -> CallsService:
-    """Give the service, or say why there is none."""
-    if service is None:
-        words = "The media port is not open, so there are no calls. Start the server with a free --media-port."
-        raise CallsFault(503, "temporarily_unavailable_error", words)
-    return service

@@ -36,6 +36,7 @@ from parley.sdp import (
 )
 from parley.server.problems import Problem
 from parley.server.session_door import Asked, Opened, SessionDoor
+from parley.transports.seated import SeatedCall, SeatToTake
 from parley.transports.webrtc import WebRtcCall, microphone_of
 from parley.transports.websocket import Link
 
@@ -59,7 +60,7 @@ class Answered:
 class _Live:
     """One call: its ends, its session, and what its next description must repeat."""
 
-    call: WebRtcCall
+    call: WebRtcCall | SeatedCall
     opened: Opened
     account: str | None
     """The client secret that placed it; None for an operator."""
@@ -87,6 +88,8 @@ class RealtimeCalls:
         shards = board.identity.shards if board is not None else 1
         self._allotment = Allotment(shards=shards, random_bytes=random_bytes)
         self._live: dict[str, _Live] = {}
+        self.find_seat: Callable[[str], SeatToTake | None] = lambda ufrag: None
+        """Give the seat of an offer that was made in this very process, by its ufrag."""
         self._group: asyncio.TaskGroup | None = None
         self._stopping = asyncio.Event()
 
@@ -127,7 +130,8 @@ class RealtimeCalls:
         negotiated = _negotiated(offer, transport, voice)
         call_id = f"rtc_{self._random_bytes(12).hex()}"
         spec = _spec(negotiated, PeerId(call_id), shard)
-        call = WebRtcCall(board, spec)
+        seat = self.find_seat(negotiated.remote.ice.ufrag) if negotiated.remote else None
+        call = WebRtcCall(board, spec) if seat is None else SeatedCall(board, call_id, seat)
         opened = await self._door.open(who, asked, playout=call.speaker, in_call=call.speaker is not None)
         live = _Live(
             call,

@@ -18,7 +18,7 @@ from parley.server.problems import Problem
 __all__ = ["ROUTES", "demo_note"]
 
 
-class ModelNotes(msgspec.Struct, frozen=True):
+class ModelNotes(msgspec.Struct, frozen=True, tag_field="kind", tag="model"):
     """What Parley adds about a model: the stage it serves, where it runs, what it can do, what it is not."""
 
     stage: str
@@ -31,7 +31,7 @@ class ModelNotes(msgspec.Struct, frozen=True):
     note: str
 
 
-class AgentNotes(msgspec.Struct, frozen=True):
+class AgentNotes(msgspec.Struct, frozen=True, tag_field="kind", tag="agent"):
     """What Parley says about an agent of its operator's: it is chosen like a model, by name."""
 
     agent: Literal[True] = True

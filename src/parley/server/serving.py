@@ -126,14 +126,13 @@ async def serve(
                 http = group.create_task(server.serve(sockets))
                 engines = group.create_task(_run_engines(app))
                 calls = group.create_task(app.calls.run())
-                sfu = group.create_task(app.sfu.run()) if app.sfu else None
+                sfu = group.create_task(app.sfu.run())
                 asked = group.create_task(stopping.wait())
                 await asyncio.wait({http, engines, asked}, return_when=asyncio.FIRST_COMPLETED)
                 app.room.stop()
                 failure = await engines
-                if app.sfu and sfu:
-                    app.sfu.close("the server stops")
-                    sfu.cancel()
+                app.sfu.close("the server stops")
+                sfu.cancel()
                 app.calls.stop()
                 await calls
                 server.should_exit = True

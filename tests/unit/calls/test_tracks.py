@@ -283,15 +283,16 @@ async def test_of_a_batch_whose_client_stopped_only_one_the_others_go_silent() -
     assert [track["status"] for track in bob.listing()["tracks"]] == ["active", "inactive", "inactive"]
 
 
-async def test_an_m_line_that_both_sides_saw_inactive_is_used_for_the_next_pull() -> None:
+async def test_an_m_line_that_was_not_stopped_is_not_used_for_another_pull() -> None:
     world = CallsWorld()
     alice, bob = await world.client("a"), await world.client("b")
     await alice.push("one", "two")
     await bob.pull((alice, "one"), (alice, "two"))
     bob.browser.stop("0")
     await bob.close("0", "1")
-    reply = await bob.pull((alice, "one"))
-    assert reply["tracks"][0]["mid"] == "1"
+    reply = await bob.pull((alice, "one"), (alice, "two"))
+    assert [track["mid"] for track in reply["tracks"]] == ["2", "3"]
+    assert [section.mid for section in bob.browser.sections] == ["2", "1", "3"]
 
 
 async def test_a_close_is_answered_even_where_nothing_was_open() -> None:
