@@ -114,10 +114,10 @@ class Talk:
         )
 
 
-async def _welcomed(client: AsyncOpenAI, stack: AsyncExitStack) -> Talk:
+async def _welcomed(client: AsyncOpenAI, stack: AsyncExitStack, model: str) -> Talk:
     """Connect. A server that says that it is busy means it: come again in a moment, as it asks."""
     for _ in range(BUSY_TRIES):
-        connection = await stack.enter_async_context(client.realtime.connect(model="gpt-realtime"))
+        connection = await stack.enter_async_context(client.realtime.connect(model=model))
         first = await asyncio.wait_for(connection.recv_bytes(), WAIT_S)
         if json.loads(first).get("error", {}).get("code") != "rate_limit_exceeded":
             break
@@ -128,11 +128,13 @@ async def _welcomed(client: AsyncOpenAI, stack: AsyncExitStack) -> Talk:
 
 
 @asynccontextmanager
-async def talking(server: Served, session: Event | None = None, key: str = "none") -> AsyncIterator[Talk]:
+async def talking(
+    server: Served, session: Event | None = None, key: str = "none", model: str = "gpt-realtime"
+) -> AsyncIterator[Talk]:
     """Connect, configure, and hold the conversation of the block."""
     client = AsyncOpenAI(api_key=key, base_url=f"{server.url}/v1")
     async with client, AsyncExitStack() as stack:
-        talk = await _welcomed(client, stack)
+        talk = await _welcomed(client, stack, model)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         listening = group.create_task(talk.listen())
         await talk.until("session.created")
