@@ -2,6 +2,7 @@
 
 from parley.conformance.areas import (
     beta,
+    calls,
     connecting,
     frames,
     http_api,
@@ -30,5 +31,6 @@ ALL: tuple[Check, ...] = (
     *refusals.CHECKS,
     *frames.CHECKS,
     *http_api.CHECKS,
+    *calls.CHECKS,
     *beta.CHECKS,
 )

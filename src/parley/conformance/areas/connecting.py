@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from parley.conformance.bench import Bench
 from parley.conformance.check import Check, CheckFailed, at, checks, expect, expect_equal
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "refuses_call"]
 
 _ANY_TEXT = object()
 _SESSION: tuple[tuple[str, Any], ...] = (
@@ -234,9 +234,14 @@ async def _bad_key_first(bench: Bench) -> None:
 
 async def _unknown_call(bench: Bench) -> None:
     """Refuse a sideband of an unknown call with 404 or `call_id_not_found`."""
+    await refuses_call(bench, "rtc_unknown")
+
+
+async def refuses_call(bench: Bench, call_id: str) -> None:
+    """Fail unless a sideband of that call is refused with 404 or `call_id_not_found`."""
     headers = {"Authorization": f"Bearer {bench.target.key}"} if bench.target.key else {}
     try:
-        async with connect(bench.url(call_id="rtc_unknown"), additional_headers=headers, proxy=None) as socket:
+        async with connect(bench.url(call_id=call_id), additional_headers=headers, proxy=None) as socket:
             frame = await asyncio.wait_for(socket.recv(), bench.wait_s)
     except InvalidStatus as refused:
         expect(refused.response.status_code == 404, f"the status is {refused.response.status_code}")
