@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Install Debian's packages that only the tests need: a browser and two more voices.
+# Install Debian's packages that only the tests need: two browsers and two more voices.
 set -euo pipefail
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
+command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 command -v flite >/dev/null || packages+=(flite)
 fc-list 2>/dev/null | grep -qi dejavu || packages+=(fonts-dejavu-core fontconfig)
 # Their packages start servers, which only a machine of its own should have; elsewhere their test says that it skips.
