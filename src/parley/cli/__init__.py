@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": ("serve", "Run the server; open http://127.0.0.1:8080 and talk."),
     "talk": ("talk", "Talk to a server with this terminal's microphone, or with wav files."),
     "token": ("token", "Mint a client secret from a running server."),
+    "calls": ("calls", "List, show and end sessions of the Calls API on a running server."),
     "models": ("models", "List, fetch and remove the built-in engines' models."),
     "doctor": ("doctor", "Check engines, ports, addresses and models, and say how to mend them."),
     "config": ("config", "Show every setting, its value and where it comes from."),
