@@ -287,7 +287,7 @@ async def test_agents_are_listed_with_the_models(tmp_path: Path) -> None:
         listed = (await http.get("/v1/models")).json()["data"]
         assert listed[0]["id"] == "desk"
         assert listed[0]["owned_by"] == "parley-agent"
-        assert (await http.get("/v1/models/desk")).json()["parley"] == {"agent": True}
+        assert (await http.get("/v1/models/desk")).json()["parley"] == {"kind": "agent"}
 
 
 async def instructions_of(server: RunningServer, model: str) -> str:
@@ -312,7 +312,10 @@ async def test_the_file_is_read_again_for_new_sessions_and_a_mistake_changes_not
         assert await instructions_of(server, "b") == "Bee."
         rewrite(file, '[agents.a]\ninstruction = "Three."\n')
         assert await instructions_of(server, "a") == "Two."
-        assert "unknown key `instruction`. Did you mean `instructions`?" in server.app.parts.door.agents.problem
+        async with server.http() as http:
+            told = (await http.get("/readyz")).json()
+        assert told["ready"]
+        assert "unknown key `instruction`. Did you mean `instructions`?" in told["problems"]["agents"]
         rewrite(file, '[agents.a]\ninstructions = "Three."\n')
         assert await instructions_of(server, "a") == "Three."
         assert server.app.parts.door.agents.problem == ""

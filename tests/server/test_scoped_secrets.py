@@ -266,6 +266,17 @@ async def test_concurrency_is_counted_and_given_back() -> None:
         pytest.fail("the place was never given back")
 
 
+async def test_secrets_minted_the_retired_way_may_have_a_scope_as_well() -> None:
+    async with running_server(KEYED) as server, server.http(KEY) as http:
+        body = {"instructions": PROMPT, "parley": {"hide": ["instructions"]}}
+        minted = (await http.post("/v1/realtime/sessions", json=body)).json()
+        assert minted["instructions"] == PROMPT
+        async with browser(server, minted["client_secret"]["value"]) as socket:
+            assert (await receive(socket))["session"]["instructions"] == ""
+        refused = await http.post("/v1/realtime/sessions", json={"parley": {"hide": ["voice"]}})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "parley.hide")
+
+
 async def test_a_scope_holds_in_the_beta_dialect_too() -> None:
     chat = FakeChatModel()
     async with running_server(KEYED, build=lambda: engine_set(chat=chat)) as server:

@@ -14,11 +14,10 @@ from litestar.di import NamedDependency
 
 from parley.auth.permissions import Permission
 from parley.protocol.realtime.dialects import Dialect, flat_session
-from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import session_object
 from parley.server.parts import PERMISSION, Parts
 from parley.server.problems import Problem, validation_problem
-from parley.server.routes_realtime import ExpiresAfter, lifetime_seconds, mint, read_body
+from parley.server.routes_realtime import ExpiresAfter, asked_scope, lifetime_seconds, mint, read_body
 
 __all__ = ["ROUTES"]
 
@@ -50,16 +49,21 @@ async def create_beta_transcription_session(
     return await _minted(request, parts, "transcription", "expires_at")
 
 
+_BESIDE = frozenset({"client_secret", "parley"})
+"""Members of the body that are no fields of the session."""
+
+
 async def _minted(request: Request[Any, Any, Any], parts: Parts, kind: str, lifetime: str) -> dict[str, Any]:
     asked = await read_body(request, dict[str, Any])
-    session = {name: value for name, value in asked.items() if name != "client_secret"} | {"type": kind}
-    config = parts.defaults.start(session)
-    if isinstance(config, ClientFault):
-        param = (config.param or "").removeprefix("session.") or None
-        raise Problem(400, config.message, code=config.code, param=param, type=config.type)
+    session = {name: value for name, value in asked.items() if name not in _BESIDE} | {"type": kind}
+    try:
+        config = parts.door.checked(session)
+    except Problem as problem:
+        problem.param = (problem.param or "").removeprefix("session.") or None
+        raise
     seconds = lifetime_seconds(_lifetime(asked.get("client_secret"), lifetime), f"client_secret.{lifetime}.seconds")
     account = request.scope["state"]["principal"].account
-    minted = await mint(parts, session, seconds, minted_by=account, dialect=Dialect.BETA)
+    minted = await mint(parts, session, seconds, asked_scope(asked.get("parley")), account, Dialect.BETA)
     flat = flat_session(session_object(config, session_id=parts.ids("sess"), expires_at=0))
     secret = {"value": minted.value, "expires_at": minted.expires_at}
     return {**flat, **secret, "client_secret": secret}

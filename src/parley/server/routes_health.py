@@ -22,7 +22,8 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """`state` is starting, warming, ready, degraded, failed or draining; `problems` says per stage what is missing.
+    """`state` is starting, warming, ready, degraded, failed or draining; `problems` says per stage what is missing, and
+    under `agents` why the newest settings file is not in use.
 
     `media` is open, closed (the server comes or goes), or off (there is no media port).
     """
@@ -44,8 +45,12 @@ async def readyz(parts: NamedDependency[Parts]) -> Response[Readiness]:
     """Answer 200 when every engine is warm, else 503 with what is missing, in detail on servers without keys."""
     media = "off" if parts.media is None else "open" if parts.media.live else "closed"
     ready = parts.room.state == "ready" and media != "closed"
-    problems = dict.fromkeys(parts.room.problems, "not ready; see the log") if parts.keys else parts.room.problems
-    body = Readiness(ready, parts.room.state, media, dict(problems))
+    problems = dict(parts.room.problems)
+    if parts.door.agents.problem:
+        problems["agents"] = parts.door.agents.problem
+    if parts.keys:
+        problems = dict.fromkeys(problems, "not ready; see the log")
+    body = Readiness(ready, parts.room.state, media, problems)
     headers = {"cache-control": "no-store"} | ({} if ready else {"retry-after": "1"})
     return Response(body, status_code=200 if ready else 503, headers=headers)
 

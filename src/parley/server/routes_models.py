@@ -34,8 +34,6 @@ class ModelNotes(msgspec.Struct, frozen=True, tag_field="kind", tag="model"):
 class AgentNotes(msgspec.Struct, frozen=True, tag_field="kind", tag="agent"):
     """What Parley says about an agent of its operator's: it is chosen like a model, by name."""
 
-    agent: Literal[True] = True
-
 
 class Model(msgspec.Struct, frozen=True):
     """A model in the shape of the Models API."""

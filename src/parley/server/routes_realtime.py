@@ -89,9 +89,7 @@ async def create_client_secret(request: Request[Any, Any, Any], parts: NamedDepe
     asked = await read_body(request, SecretRequest)
     seconds = lifetime_seconds(asked.expires_after, "expires_after.seconds")
     config = parts.door.checked(asked.session)
-    scope = read_scope(asked.parley, param="parley") if asked.parley is not None else UNBOUNDED
-    if isinstance(scope, ClientFault):
-        raise Problem(400, scope.message, code=scope.code, param=scope.param, type=scope.type)
+    scope = asked_scope(asked.parley)
     minted = await mint(parts, asked.session, seconds, scope, request.scope["state"]["principal"].account)
     return MintedSecret(
         value=minted.value,
@@ -121,6 +119,14 @@ def lifetime_seconds(expires_after: ExpiresAfter | None, param: str) -> int:
         words = f"'{param}' is {MIN_LIFETIME_S} to {MAX_LIFETIME_S}, not {seconds}."
         raise Problem(400, words, code="invalid_value", param=param)
     return seconds
+
+
+def asked_scope(raw: Any) -> Scope:
+    """Read the `parley` object of a mint's body; None bounds nothing. Raises `Problem`."""
+    scope = read_scope(raw, param="parley") if raw is not None else UNBOUNDED
+    if isinstance(scope, ClientFault):
+        raise Problem(400, scope.message, code=scope.code, param=scope.param, type=scope.type)
+    return scope
 
 
 async def read_body(request: Request[Any, Any, Any], shape: type[_Shape]) -> _Shape:
