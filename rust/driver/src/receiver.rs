@@ -111,9 +111,9 @@ impl Receiver {
         loop {
             let more = match incoming.receive(&self.udp) {
                 Ok(more) => more,
-                // An answer that some earlier datagram was not wanted; the next call goes on.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+                // Nothing more, or out of memory for the moment: the next datagram wakes us.
+                Err(_) => return,
             };
             for (source, contents) in incoming.datagrams() {
                 let datagram = Datagram { protocol: Protocol::Udp, source, destination: self.here, contents };
@@ -142,7 +142,7 @@ impl Receiver {
         let (shared, gate, batches) = (&self.shared, &self.gate, &mut self.batches);
         self.streams.ready(now, token, |source, destination, contents| {
             let datagram = Datagram { protocol: Protocol::Tcp, source, destination, contents };
-            hand_over(shared, gate, batches, datagram);
+            hand_over(shared, gate, batches, datagram)
         });
         self.deliver();
     }
@@ -156,12 +156,15 @@ impl Receiver {
     }
 }
 
-fn hand_over(shared: &Shared, gate: &Gate, batches: &mut [Batch], datagram: Datagram<'_>) {
+/// Give a datagram to its shard's batch; false if it is nobody's.
+fn hand_over(shared: &Shared, gate: &Gate, batches: &mut [Batch], datagram: Datagram<'_>) -> bool {
     let found = read(&shared.routes).find((datagram.protocol, datagram.source), datagram.contents);
-    match found.and_then(|shard| batches.get_mut(shard)) {
-        Some(batch) => batch.push(datagram),
-        None => drop(gate.unrouted.fetch_add(1, Ordering::Relaxed)),
+    if let Some(batch) = found.and_then(|shard| batches.get_mut(shard)) {
+        batch.push(datagram);
+        return true;
     }
+    gate.unrouted.fetch_add(1, Ordering::Relaxed);
+    false
 }
 
 /// A shard's way out: the shared UDP socket, and the connections.

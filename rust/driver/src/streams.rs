@@ -3,7 +3,7 @@
 //!
 //! The receive thread reads; shards write. What the kernel does not take at once waits, up to a bound, beyond which
 //! datagrams are lost as on any network. Connections are bounded in number, also from one address, and one that says
-//! nothing valid for a while is closed.
+//! nothing for a known peer for a while is closed.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -152,8 +152,9 @@ impl Streams {
         self.connections.insert(token, Connection { peer, local, link, received: Vec::new(), heard_at: now });
     }
 
-    /// Read and write what can be. Whole frames go to `take`, with their source and our address.
-    pub fn ready(&mut self, now: Instant, token: Token, mut take: impl FnMut(SocketAddr, SocketAddr, &[u8])) {
+    /// Read and write what can be. Whole frames go to `take`, with their source and our address; it says whether they
+    /// were somebody's.
+    pub fn ready(&mut self, now: Instant, token: Token, mut take: impl FnMut(SocketAddr, SocketAddr, &[u8]) -> bool) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
         if connection.link.flush().is_err() || !read_frames(now, connection, &mut take) {
             self.close(token);
@@ -203,7 +204,7 @@ impl Streams {
 fn read_frames(
     now: Instant,
     connection: &mut Connection,
-    take: &mut impl FnMut(SocketAddr, SocketAddr, &[u8]),
+    take: &mut impl FnMut(SocketAddr, SocketAddr, &[u8]) -> bool,
 ) -> bool {
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -223,10 +224,102 @@ fn read_frames(
                 return false;
             }
             let Some(frame) = rest.get(..length) else { break };
-            take(connection.peer, connection.local, frame);
-            connection.heard_at = now;
+            if take(connection.peer, connection.local, frame) {
+                connection.heard_at = now;
+            }
             done += 2 + length;
         }
         connection.received.drain(..done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Table {
+        streams: Streams,
+        poll: mio::Poll,
+        listener: std::net::TcpListener,
+    }
+
+    impl Table {
+        fn new() -> Self {
+            let poll = mio::Poll::new().unwrap();
+            let knock = mio::Waker::new(poll.registry(), Token(0)).unwrap();
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            Self { streams: Streams::new(Arc::new(Senders::new(knock)), 1), poll, listener }
+        }
+
+        fn connect(&mut self, now: Instant) -> std::net::TcpStream {
+            let client = std::net::TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            let (stream, peer) = self.listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            self.streams.accept(now, self.poll.registry(), TcpStream::from_std(stream), peer);
+            client
+        }
+
+        /// All frames that come until there are `count`.
+        fn frames(&mut self, now: Instant, count: usize, known: bool) -> Vec<Vec<u8>> {
+            let (mut frames, until) = (Vec::new(), Instant::now() + Duration::from_secs(5));
+            while frames.len() < count && Instant::now() < until {
+                let tokens: Vec<Token> = self.streams.connections.keys().copied().collect();
+                for token in tokens {
+                    self.streams.ready(now, token, |_, _, frame| {
+                        frames.push(frame.to_vec());
+                        known
+                    });
+                }
+            }
+            frames
+        }
+    }
+
+    #[test]
+    fn frames_come_whole_however_they_are_cut() {
+        let (mut table, now) = (Table::new(), Instant::now());
+        let mut client = table.connect(now);
+        let sent: Vec<Vec<u8>> = vec![b"one".to_vec(), vec![], vec![7; 1_400]];
+        let bytes: Vec<u8> =
+            sent.iter().flat_map(|frame| [&(frame.len() as u16).to_be_bytes()[..], frame].concat()).collect();
+        let mut came = Vec::new();
+        for piece in bytes.chunks(5) {
+            client.write_all(piece).unwrap();
+            came.extend(table.frames(now, 0, true));
+        }
+        came.extend(table.frames(now, 3, true));
+        assert_eq!(came, sent);
+        table.streams.senders.send(client.local_addr().unwrap(), b"answer");
+        let mut answer = [0; 8];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"\x00\x06answer");
+    }
+
+    #[test]
+    fn a_frame_that_no_datagram_can_be_ends_its_connection() {
+        let (mut table, now) = (Table::new(), Instant::now());
+        let mut client = table.connect(now);
+        client.write_all(&[0xFF, 0xFF, 1, 2, 3]).unwrap();
+        let until = Instant::now() + Duration::from_secs(5);
+        while !table.streams.connections.is_empty() && Instant::now() < until {
+            table.frames(now, 0, true);
+        }
+        assert!(table.streams.connections.is_empty() && table.streams.of_host.is_empty());
+        assert!(lock(&table.streams.senders.links).is_empty());
+        assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "closed");
+    }
+
+    #[test]
+    fn who_says_nothing_for_a_known_peer_is_closed_and_one_host_cannot_take_all_places() {
+        let (mut table, now) = (Table::new(), Instant::now());
+        let mut clients: Vec<_> = (0..MAX_STREAMS_OF_ONE_HOST + 5).map(|_| table.connect(now)).collect();
+        assert_eq!(table.streams.connections.len(), MAX_STREAMS_OF_ONE_HOST);
+        let later = now + SILENT_FOR;
+        clients[0].write_all(&[0, 1, 9]).unwrap();
+        assert_eq!(table.frames(later, 1, false).len(), 1);
+        clients[1].write_all(&[0, 1, 9]).unwrap();
+        assert_eq!(table.frames(later, 1, true).len(), 1);
+        table.streams.expire(later + Duration::from_secs(1));
+        assert_eq!(table.streams.connections.len(), 1, "garbage does not count");
     }
 }
