@@ -45,6 +45,7 @@ from parley.runtime.supervisor import Supervisor
 from parley.server import (
     routes_audio,
     routes_beta,
+    routes_call_items,
     routes_calls,
     routes_chat,
     routes_docs,
@@ -78,6 +79,7 @@ MAX_BODY_BYTES = 8 << 20
 _ROUTES = (
     *routes_health.ROUTES,
     *routes_beta.ROUTES,
+    *routes_call_items.ROUTES,
     *routes_realtime.ROUTES,
     *routes_realtime_calls.ROUTES,
     *routes_calls.ROUTES,

@@ -105,6 +105,22 @@ def test_an_engines_count_of_a_picture_is_not_counted_twice() -> None:
 
 
 @pytest.mark.parametrize(
+    ("size", "echoes", "retrieves"), [(1000, True, True), (1 << 20, False, True), (8 << 20, False, False)]
+)
+def test_a_large_picture_is_seen_by_the_model_and_not_thrown_back(size: int, echoes: bool, retrieves: bool) -> None:
+    session = DrivenSession()
+    url = "data:image/jpeg;base64," + "A" * size
+    item = {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": url}]}
+    for event in session.client(type="conversation.item.create", item=item):
+        shown = event["item"]["content"][0]["image_url"]
+        assert shown == (url if echoes else "data:image/jpeg;base64,")
+    retrieved = session.client(type="conversation.item.retrieve", item_id=event["item"]["id"])[0]
+    assert (retrieved["item"]["content"][0]["image_url"] == url) == retrieves
+    session.client(type="response.create")
+    assert url in str(session.contexts[0].items[0])
+
+
+@pytest.mark.parametrize(
     ("event", "param"),
     [
         ({"type": "conversation.item.create", "item": picture_item()}, "item.content[1]"),

@@ -27,7 +27,7 @@ from parley.protocol.realtime.outputs import (
     TranscriptionOptions,
     TruncateItemAudio,
 )
-from parley.protocol.realtime.pictures import picture_fault
+from parley.protocol.realtime.pictures import MOST_ECHOED, MOST_RETRIEVED, echoed, picture_fault
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
@@ -85,8 +85,9 @@ class Editing:
             self._effects.add(TranscribeItemAudio(item_id, audio, format, wanted))
         previous = self._conversation.add(entry, event.previous_item_id)
         event_id = self._effects.event_id
-        self._effects.send(ConversationItemAdded(event_id=event_id(), previous_item_id=previous, item=entry.item))
-        self._effects.send(ConversationItemDone(event_id=event_id(), previous_item_id=previous, item=entry.item))
+        shown = echoed(entry.item, MOST_ECHOED)
+        self._effects.send(ConversationItemAdded(event_id=event_id(), previous_item_id=previous, item=shown))
+        self._effects.send(ConversationItemDone(event_id=event_id(), previous_item_id=previous, item=shown))
         if isinstance(entry.item, McpApprovalResponseItem):
             self._mcp.approved(entry.item)
         return None
@@ -119,7 +120,8 @@ class Editing:
         entry = self._conversation.get(event.item_id)
         if entry is None:
             return _unknown("retriev", event.item_id)
-        self._effects.send(ConversationItemRetrieved(event_id=self._effects.event_id(), item=entry.item), connection)
+        shown = echoed(entry.item, MOST_RETRIEVED)
+        self._effects.send(ConversationItemRetrieved(event_id=self._effects.event_id(), item=shown), connection)
         return None
 
     def delete(self, event: ConversationItemDelete) -> ClientFault | None:
