@@ -48,9 +48,12 @@ from parley.protocol.realtime.server_events import (
 )
 from parley.protocol.realtime.session_config import RealtimeSessionObject, SessionObject, SessionPatch
 
-__all__ = ["ScopePermit"]
+__all__ = ["RESPONSE_OWN", "ScopePermit"]
 
 _HIDDEN = "hidden"
+RESPONSE_OWN = frozenset({"conversation", "input", "metadata"})
+"""What a response says that no session says: nothing of it can be locked, and items of its input are judged."""
+
 _RESPONSE_PATHS = {"voice": "audio.output.voice", "output_format": "audio.output.format"}
 _NESTED = frozenset({"audio", "audio.input", "audio.output"})
 
@@ -94,7 +97,7 @@ class ScopePermit:
         locked = {
             name: default
             for name, default in _defaults(ResponseParams)
-            if default is UNSET and self.scope.locks(_RESPONSE_PATHS.get(name, name))
+            if name not in RESPONSE_OWN and self.scope.locks(_RESPONSE_PATHS.get(name, name))
         }
         return msgspec.structs.replace(event, response=msgspec.structs.replace(params, **locked))
 
@@ -178,10 +181,10 @@ def _stripped(value: Any, prefix: str, scope: Scope) -> Any:
     for name, default in _defaults(type(value)):
         path = prefix + name
         member = getattr(value, name)
-        if member is UNSET or default is not UNSET:
+        if member is UNSET:
             continue
         if path in _NESTED and not scope.locks(path):
             changes[name] = _stripped(member, path + ".", scope)
         elif scope.locks(path):
-            changes[name] = UNSET
+            changes[name] = default
     return msgspec.structs.replace(value, **changes)

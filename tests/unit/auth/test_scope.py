@@ -8,8 +8,13 @@ import msgspec
 import pytest
 
 from parley.auth.scope import CLIENT_EVENTS, LOCKABLE, UNBOUNDED, Scope, read_scope
-from parley.auth.scope_permit import ScopePermit
-from parley.protocol.realtime.client_events import ConversationItemCreate, ResponseCreate, SessionUpdate
+from parley.auth.scope_permit import RESPONSE_OWN, ScopePermit
+from parley.protocol.realtime.client_events import (
+    ConversationItemCreate,
+    ResponseCreate,
+    ResponseParams,
+    SessionUpdate,
+)
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.items import (
     ConversationItem,
@@ -22,15 +27,30 @@ from parley.protocol.realtime.items import (
     MessageItem,
 )
 from parley.protocol.realtime.requests import SUPPORTED_TYPES, decode_client_event
+from parley.protocol.realtime.resources import Response, ResponseAudio, ResponseAudioOutput
 from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
+    ConversationItemDone,
     ConversationItemRetrieved,
+    McpCallArgumentsDelta,
+    McpCallArgumentsDone,
+    OutputItemAdded,
     OutputItemDone,
+    ResponseDone,
     ServerEvent,
     SessionCreated,
     SessionUpdated,
 )
-from parley.protocol.realtime.session_config import SessionConfig, merged, session_object
+from parley.protocol.realtime.session_config import (
+    AudioInputPatch,
+    AudioOutputPatch,
+    AudioPatch,
+    PcmFormat,
+    SessionConfig,
+    SessionPatch,
+    merged,
+    session_object,
+)
 from parley.protocol.realtime.tools import FunctionTool
 
 
@@ -155,6 +175,8 @@ def test_a_response_cannot_bring_back_what_is_locked() -> None:
             "output_modalities": ["text"],
             "audio": {"output": {"voice": "x", "format": {"type": "audio/pcmu"}}},
             "temperature": 1.2,
+            "prompt": {"id": "another"},
+            "parallel_tool_calls": True,
             "conversation": "none",
             "metadata": {"a": "b"},
         },
@@ -162,6 +184,17 @@ def test_a_response_cannot_bring_back_what_is_locked() -> None:
     assert isinstance(event, ResponseCreate)
     free = admitted(UNBOUNDED, type="response.create", response={"conversation": "none", "metadata": {"a": "b"}})
     assert event.response == free.response
+
+
+def test_every_field_that_a_client_can_set_can_be_locked() -> None:
+    """A new field of the protocol must be lockable, or be named here as harmless."""
+    paths = {"voice": "audio.output.voice", "output_format": "audio.output.format"}
+    for name in set(ResponseParams.__struct_fields__) - RESPONSE_OWN:
+        assert paths.get(name, name) in LOCKABLE, name
+    assert set(SessionPatch.__struct_fields__) - {"type"} <= set(LOCKABLE)
+    assert {f"audio.{name}" for name in AudioPatch.__struct_fields__} <= set(LOCKABLE)
+    assert {f"audio.input.{name}" for name in AudioInputPatch.__struct_fields__} <= set(LOCKABLE)
+    assert {f"audio.output.{name}" for name in AudioOutputPatch.__struct_fields__} <= set(LOCKABLE)
 
 
 PROMPTS: list[dict[str, Any]] = [
@@ -233,6 +266,19 @@ TOLD: list[ServerEvent] = [
         previous_item_id=None,
         item=McpListToolsItem("i", "l", (McpToolInfo(SECRET, {}, description=SECRET),)),
     ),
+    ResponseDone(
+        event_id="e",
+        response=Response(
+            id="r",
+            status="completed",
+            output=(McpCallItem("i", "l", SECRET, SECRET, output=SECRET),),
+            audio=ResponseAudio(output=ResponseAudioOutput(format=PcmFormat(), voice="alloy")),
+        ),
+    ),
+    OutputItemAdded(event_id="e", response_id="r", output_index=0, item=McpCallItem("i", "l", SECRET, SECRET)),
+    ConversationItemDone(event_id="e", previous_item_id=None, item=McpCallItem("i", "l", SECRET, SECRET)),
+    McpCallArgumentsDelta(event_id="e", response_id="r", item_id="i", output_index=0, delta=SECRET),
+    McpCallArgumentsDone(event_id="e", response_id="r", item_id="i", output_index=0, arguments=SECRET),
 ]
 
 
@@ -240,6 +286,25 @@ TOLD: list[ServerEvent] = [
 def test_what_is_hidden_is_in_no_event(event: ServerEvent) -> None:
     assert SECRET not in shown(HIDE, event)
     assert SECRET in shown(scope(lock="all"), event)
+
+
+def test_every_event_that_carries_what_may_be_hidden_is_looked_at() -> None:
+    """A new event with a session, an item or a tool's words must be judged, or be named here as harmless."""
+    harmless = {
+        "conversation.item.truncated",  # an assistant's message
+        "response.created",  # empty as yet
+        "response.function_call_arguments.delta",  # of the client's own functions
+        "response.function_call_arguments.done",
+    }
+    carrying = {"session", "item", "response", "arguments", "tools"}
+    union: Any = ServerEvent
+    found = {
+        kind.__struct_config__.tag
+        for kind in union.__args__
+        if carrying & set(kind.__struct_fields__) or "arguments" in kind.__struct_config__.tag
+    }
+    judged = {event.__struct_config__.tag for event in TOLD}
+    assert found <= harmless | judged, found - harmless - judged
 
 
 def test_a_clients_own_calls_stay_visible() -> None:
