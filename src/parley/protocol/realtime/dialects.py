@@ -21,7 +21,7 @@ from parley.protocol.realtime import server_events as ev
 from parley.protocol.realtime.server_events import ServerEvent
 from parley.protocol.realtime.session_config import SessionObject
 
-__all__ = ["Dialect", "encode", "flat_session"]
+__all__ = ["Dialect", "beta_name", "encode", "flat_session"]
 
 
 class Dialect(Enum):
@@ -51,6 +51,13 @@ def encode(event: ServerEvent, dialect: Dialect) -> bytes | None:
             return _encoder.encode(event)
         case Dialect.BETA:
             return _encode_beta(event)
+
+
+def beta_name(event: type[ServerEvent]) -> str | None:
+    """Give the name that beta has for `event`; None if it has no such event."""
+    own_name = str(event.__struct_config__.tag)
+    spelling = _BETA.get(event, own_name)
+    return "conversation.item.created" if spelling is _item_added else own_name if callable(spelling) else spelling
 
 
 def flat_session(session: SessionObject) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Editing:
         """Show an item to the connection that asks."""
         entry = self._conversation.get(event.item_id)
         if entry is None:
-            return _unknown("retriev", event.item_id)
+            return _unknown("retrieving", event.item_id, code="item_retrieve_invalid_item_id")
         shown = echoed(entry.item, MOST_RETRIEVED)
         self._effects.send(ConversationItemRetrieved(event_id=self._effects.event_id(), item=shown), connection)
         return None
@@ -127,7 +127,7 @@ class Editing:
     def delete(self, event: ConversationItemDelete) -> ClientFault | None:
         """Remove an item, with its audio and whatever is still being recognised."""
         if self._conversation.get(event.item_id) is None:
-            return _unknown("delet", event.item_id)
+            return _unknown("deleting", event.item_id, code="item_delete_invalid_item_id")
         entry = self._conversation.remove(event.item_id)
         self._transcripts.drop(entry.id)
         self._effects.add(DropItemAudio(entry.id))
@@ -138,7 +138,7 @@ class Editing:
         """Cut the assistant's speech to what was heard; more than there is means all of it."""
         entry = self._conversation.get(event.item_id)
         if entry is None:
-            return _unknown("truncat", event.item_id)
+            return _unknown("truncating", event.item_id, code="item_truncate_invalid_item_id")
         if entry.spoken is None:
             return ClientFault(
                 code="invalid_value",
@@ -169,10 +169,10 @@ class Editing:
         return None
 
 
-def _unknown(verb: str, item_id: str) -> ClientFault:
+def _unknown(doing: str, item_id: str, *, code: str) -> ClientFault:
     return ClientFault(
-        code=f"item_{verb}e_invalid_item_id",
-        message=f"Error {verb}ing item: the item with id '{item_id}' does not exist.",
+        code=code,
+        message=f"Error {doing} item: the item with id '{item_id}' does not exist.",
         param="item_id",
     )
 
