@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const web = dirname(fileURLToPath(import.meta.url));
 const target = join(web, "../src/parley/web_assets");
 const staging = `${target}.building`;
-const pages = ["console", "page-control"];
+const pages = ["console", "page-control", "stage"];
 
 const common = {
   bundle: true,

@@ -17,6 +17,7 @@ def assets(tmp_path: Path) -> Path:
     for name, text in (
         ("console/index.html", "<!doctype html><title>Parley</title>"),
         ("page-control/index.html", "<!doctype html><title>Page control</title>"),
+        ("stage/index.html", "<!doctype html><title>Stage</title>"),
         ("assets/console-ABCD1234.js", "export {}"),
         ("assets/icon.svg", "<svg/>"),
         ("secret.txt", "not served"),
@@ -47,7 +48,13 @@ async def test_the_page_loads_only_from_here_and_caches_rightly(assets: Path) ->
 
 @pytest.mark.parametrize(
     ("path", "title"),
-    [("/", "Parley"), ("/console", "Parley"), ("/page-control", "Page control"), ("/page-control/", "Page control")],
+    [
+        ("/", "Parley"),
+        ("/console", "Parley"),
+        ("/page-control", "Page control"),
+        ("/page-control/", "Page control"),
+        ("/stage", "Stage"),
+    ],
 )
 async def test_each_page_has_its_address(assets: Path, path: str, title: str) -> None:
     async with running_server(assets=assets) as server, server.http() as http:

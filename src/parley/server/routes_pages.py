@@ -25,7 +25,7 @@ from parley.server.routes_realtime import SecretValue, mint
 __all__ = ["ROUTES"]
 
 _PAGE_SECRET_S = 60
-_PAGES = {"/": "console", "/console": "console", "/page-control": "page-control"}
+_PAGES = {"/": "console", "/console": "console", "/page-control": "page-control", "/stage": "stage"}
 
 
 class EngineRow(msgspec.Struct, frozen=True):
