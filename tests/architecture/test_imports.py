@@ -21,7 +21,6 @@ ALLOWED: dict[str, set[str]] = {
     "agents": {"runtime", "calls", "engines", "media", "protocol", "audio"},
     "calls": {"media", "sdp", "auth", "protocol", "runtime", "audio"},
     "rooms": {"calls", "agents"},
-    "conformance": {"audio", "engines"},
     "client": {"protocol", "audio"},
     "conformance": {"protocol", "audio", "engines", "client"},
     "testing": {"engines", "protocol", "audio", "media", "runtime"},

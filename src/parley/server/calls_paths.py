@@ -42,7 +42,7 @@ def is_calls_path(path: str) -> bool:
 
 def calls_body(status: int, description: str, code: str | None = None) -> bytes:
     """Spell an error as the Calls API does. `code` counts where it is one of that API's."""
-    known = code if code in _KNOWN else _CODES.get(status, "decoding_error")
+    known = code if code is not None and code in _KNOWN else _CODES.get(status, "decoding_error")
     return msgspec.json.encode(Failure(known, description))
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections import deque
+from typing import Any
 
 import aiortc
 import aiortc.rtcrtpsender
@@ -27,28 +28,28 @@ FRAME = 960
 CONCEALED = 5 * 480
 
 
-def tell(**what):
+def tell(**what: Any) -> None:
     sys.stdout.write(json.dumps({"at_ms": time.monotonic_ns() // 1_000_000, **what}) + "\n")
     sys.stdout.flush()
 
 
-class Microphone(AudioStreamTrack):
+class Microphone(AudioStreamTrack):  # type: ignore[misc]
     """Says what it is given, in real time; silence otherwise."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.words = deque()
-        self.started = None
+        self.words: deque[tuple[array.array[int], list[int]]] = deque()
+        self.started: float | None = None
         self.frames = 0
 
-    def speak(self, pcm_24k):
+    def speak(self, pcm_24k: bytes) -> None:
         samples = array.array("h", pcm_24k)
         wide = array.array("h", bytes(4 * len(samples)))
         wide[0::2] = samples
         wide[1::2] = array.array("h", [(a + b) // 2 for a, b in itertools.pairwise(samples)] + [0])
-        self.words.append([wide, 0])
+        self.words.append((wide, [0]))
 
-    async def recv(self):
+    async def recv(self) -> Any:
         loop = asyncio.get_running_loop()
         if self.started is None:
             self.started = loop.time()
@@ -56,9 +57,10 @@ class Microphone(AudioStreamTrack):
         frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
         sound = bytes(2 * FRAME)
         if self.words:
-            wide, at = self.words[0]
+            wide, position = self.words[0]
+            at = position[0]
             sound = wide[at : at + FRAME].tobytes().ljust(2 * FRAME, b"\0")
-            self.words[0][1] = at + FRAME
+            position[0] = at + FRAME
             if at + FRAME >= len(wide):
                 self.words.popleft()
                 tell(said=True)
@@ -70,20 +72,20 @@ class Microphone(AudioStreamTrack):
         return frame
 
 
-class NarrowOpus(Encoder):
+class NarrowOpus(Encoder):  # type: ignore[misc]
     """Opus from 8 kHz sound, as the ESP32 SDK makes it."""
 
-    def __init__(self):
-        self.codec = av.CodecContext.create("libopus", "w")
+    def __init__(self) -> None:
+        self.codec: Any = av.CodecContext.create("libopus", "w")
         self.codec.bit_rate = 30_000
         self.codec.format = "s16"
         self.codec.layout = "mono"
         self.codec.sample_rate = 8_000
         self.codec.options = {"application": "voip"}
         self.resampler = av.AudioResampler(format="s16", layout="mono", rate=8_000, frame_size=160)
-        self.first = None
+        self.first: int | None = None
 
-    def encode(self, frame, force_keyframe=False):
+    def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int | None]:
         packets = [packet for narrow in self.resampler.resample(frame) for packet in self.codec.encode(narrow)]
         if not packets:
             return [], None
@@ -92,17 +94,17 @@ class NarrowOpus(Encoder):
         timestamp = (packets[0].pts - self.first) * packets[0].time_base * RATE_HZ
         return [bytes(packet) for packet in packets], int(timestamp)
 
-    def pack(self, packet):
+    def pack(self, packet: Any) -> Any:
         raise NotImplementedError
 
 
 class Ears:
     """Keeps what was heard on the sender's own time line, 24 kHz mono."""
 
-    def __init__(self):
-        self.pieces = []
+    def __init__(self) -> None:
+        self.pieces: list[tuple[float, int, array.array[int]]] = []
 
-    async def listen(self, track):
+    async def listen(self, track: Any) -> None:
         while True:
             try:
                 frame = await track.recv()
@@ -123,14 +125,15 @@ class Ears:
                 tell(hears=True)
             self.pieces.append((float(frame.pts * frame.time_base), time.monotonic_ns() // 1_000_000, heard))
 
-    def save(self, path):
+    def save(self, path: str) -> None:
         """Write the recording. Lost packets sound like the one before, as any device conceals them; longer gaps are
         silence. The time line begins with the first packet.
         """
         begin = self.pieces[0][0] if self.pieces else 0.0
         length = max((round((at - begin) * 24_000) + len(heard) for at, _, heard in self.pieces), default=0)
         whole = array.array("h", bytes(2 * length))
-        end, before = 0, None
+        end = 0
+        before: array.array[int] | None = None
         for at, _, heard in self.pieces:
             start = round((at - begin) * 24_000)
             whole[start : start + len(heard)] = heard[: length - start]
@@ -151,21 +154,21 @@ class Device:
     Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead of the server's addresses.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         self.options = options
         self.peer = aiortc.RTCPeerConnection()
         self.microphone = Microphone()
         self.ears = Ears()
-        self.channel = None
-        self.listening = None
+        self.channel: Any = None
+        self.listening: asyncio.Task[None] | None = None
 
-    def open(self, label):
+    def open(self, label: str) -> None:
         self.channel = self.peer.createDataChannel(label)
         self.channel.on("open", lambda: tell(open=label))
         self.channel.on("close", lambda: tell(closed=label))
         self.channel.on("message", lambda text: tell(event=json.loads(text)))
 
-    async def call(self):
+    async def call(self) -> None:
         options = self.options
         if options.get("narrow"):
             aiortc.rtcrtpsender.get_encoder = lambda codec: NarrowOpus()
@@ -177,14 +180,14 @@ class Device:
         if options.get("channel"):
             self.open(options["channel"])
 
-        @self.peer.on("track")
-        def on_track(track):
+        def on_track(track: Any) -> None:
             self.listening = asyncio.ensure_future(self.ears.listen(track))
 
-        @self.peer.on("connectionstatechange")
-        def on_state():
+        def on_state() -> None:
             tell(state=self.peer.connectionState)
 
+        self.peer.on("track", on_track)
+        self.peer.on("connectionstatechange", on_state)
         await self.peer.setLocalDescription(await self.peer.createOffer())
         offer = self.peer.localDescription.sdp
         if not options.get("candidates", True):
@@ -196,7 +199,7 @@ class Device:
             answer = self.relayed(answer, *options["relay"])
         await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
 
-    def post(self, offer):
+    def post(self, offer: str) -> tuple[str, str]:
         headers = {"content-type": "application/sdp"}
         if self.options.get("key"):
             headers["authorization"] = f"Bearer {self.options['key']}"
@@ -205,7 +208,7 @@ class Device:
             return answer.read().decode(), answer.headers["location"]
 
     @staticmethod
-    def relayed(answer, host, port):
+    def relayed(answer: str, host: str, port: int) -> str:
         """Keep one UDP candidate, and let it be the relay's."""
         lines, told = [], False
         for line in answer.split("\r\n"):
@@ -220,7 +223,7 @@ class Device:
                 lines.append(line)
         return "\r\n".join(lines)
 
-    def obey(self, order):
+    def obey(self, order: dict[str, Any]) -> None:
         match order["do"]:
             case "speak":
                 with open(order["pcm"], "rb") as file:
@@ -233,7 +236,7 @@ class Device:
                 self.ears.save(order["path"])
 
 
-async def main():
+async def main() -> None:
     device = Device(**json.loads(sys.argv[1]))
     await device.call()
     lines = asyncio.StreamReader()

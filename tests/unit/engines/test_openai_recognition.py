@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from parley.engines.catalog import StageSettings
 from parley.engines.openai_endpoint import Timeouts
 from parley.engines.stt import openai_http
 from parley.engines.stt.openai_http import OpenAIRecognition, OpenAIRecognizer
+from parley.protocol.realtime.generation import TokenLogProb
 from parley.testing import tone
 from parley.testing.stub_openai import Behaviour, StubOpenAI
 
@@ -42,7 +44,7 @@ async def stub() -> AsyncIterator[StubOpenAI]:
 async def open_turn(stub: StubOpenAI) -> AsyncIterator[Callable[..., OpenAIRecognition]]:
     engine = OpenAIRecognizer(StageSettings(stub.url), timeouts=Timeouts(0.5, 1.5, 0.4))
 
-    def opened(**options: str) -> OpenAIRecognition:
+    def opened(**options: Any) -> OpenAIRecognition:
         return engine.open(RecognitionOptions(**options))
 
     yield opened
@@ -50,6 +52,26 @@ async def open_turn(stub: StubOpenAI) -> AsyncIterator[Callable[..., OpenAIRecog
 
 
 Open = Callable[..., OpenAIRecognition]
+
+
+async def test_log_probabilities_are_asked_for_and_read(stub: StubOpenAI, open_turn: Open) -> None:
+    turn = open_turn(logprobs=True)
+    turn.feed(SECOND)
+    transcript = await turn.finish()
+    assert transcript.logprobs == (TokenLogProb("the", -0.1), TokenLogProb("first", -0.1))
+    (request,) = stub.transcription_requests
+    assert (request.fields["include[]"], request.fields["response_format"]) == ("logprobs", "json")
+
+
+async def test_a_server_that_knows_no_log_probabilities_is_asked_without(stub: StubOpenAI, open_turn: Open) -> None:
+    stub.behave("transcriptions", Behaviour(status=400))
+    turn = open_turn(logprobs=True)
+    turn.feed(SECOND)
+    transcript = await turn.finish()
+    assert transcript.logprobs == ()
+    assert transcript.text
+    formats = [(one.fields.get("include[]"), one.fields["response_format"]) for one in stub.transcription_requests]
+    assert formats == [("logprobs", "json"), (None, "verbose_json")]
 
 
 async def test_a_wav_of_16_khz_is_sent_with_hints(stub: StubOpenAI, open_turn: Open) -> None:

@@ -49,7 +49,7 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Pa
 
 def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
     (tmp_path / "c.pem").touch()
-    sample = {
+    sample: dict[values.Kind, str] = {
         values.as_address: "203.0.113.7",
         values.as_apps: "app:secret",
         values.as_count: "9",
