@@ -1,0 +1,53 @@
+"""aiortc as a foreign peer of the Calls API: publish, pull, switch, third-party relay, data channels, notices."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_venvs import client_python
+from native_calls import APP, SECRET, native_calls
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180)]
+
+SCRIPT = Path(__file__).parent / "devices/aiortc_calls.py"
+HUMAN_HZ, ENDPOINT_HZ = 500, 900
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    with native_calls(shards=1) as server:
+        asked = json.dumps({"api": f"{server.url}/v1/apps/{APP}", "secret": SECRET})
+        done = subprocess.run(
+            [str(client_python("aiortc")), str(SCRIPT), asked], capture_output=True, text=True, timeout=150, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def near(hz: int, wanted: int) -> bool:
+    return abs(hz - wanted) <= 40
+
+
+def test_a_person_and_a_third_party_endpoint_hear_each_other(report: dict[str, Any]) -> None:
+    assert report["controlling"] is True
+    assert report["descriptions"] == [False, False]
+    assert near(report["human"], ENDPOINT_HZ), report
+    assert near(report["endpoint"], HUMAN_HZ), report
+
+
+def test_a_pull_is_heard_and_its_source_switched(report: dict[str, Any]) -> None:
+    assert near(report["listener"], HUMAN_HZ), report
+    assert near(report["switched"], ENDPOINT_HZ), report
+
+
+def test_a_data_channel_carries_both_ways(report: dict[str, Any]) -> None:
+    assert (report["message"], report["reply"]) == ("hello", "and back")
+
+
+def test_a_puller_is_told_that_its_track_ended(report: dict[str, Any]) -> None:
+    assert report["ended"] == "voice"
