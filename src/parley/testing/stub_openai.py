@@ -148,7 +148,10 @@ class StubOpenAI:
         text = self._transcripts[min(number, len(self._transcripts) - 1)]
         if behaviour.stall_after is not None:
             await response.pause(None)
-        if request.fields.get("response_format") == "verbose_json":
+        if request.fields.get("include[]") == "logprobs":
+            rows = [{"token": word, "logprob": -0.1, "bytes": list(word.encode())} for word in text.split()]
+            await response.answer_json({"text": text, "logprobs": rows})
+        elif request.fields.get("response_format") == "verbose_json":
             await response.answer_json({"task": "transcribe", "language": "en", "duration": 1.0, "text": text})
         elif request.fields.get("response_format") == "text":
             await response.whole(200, text.encode() + b"\n", {"content-type": "text/plain; charset=utf-8"})

@@ -62,6 +62,7 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
     ('{"type":"input_audio_buffer.append"}', "missing_required_parameter", "audio", "audio"),
     ('{"type":"input_audio_buffer.append","audio":7}', "invalid_type", "audio", "base64"),
     ('{"type":"input_audio_buffer.append","audio":"a!"}', "invalid_value", "audio", "base64"),
+    (json.dumps({"type": "response.cancel", "event_id": "x" * 513}), "invalid_value", "event_id", "512"),
     ('{"type":"input_audio_buffer.commit","event_id":7}', "invalid_type", "event_id", "string"),
     ('{"type":"session.update"}', "missing_required_parameter", "session", "session"),
     ('{"type":"session.update","session":[]}', "invalid_type", "session", "object"),

@@ -38,6 +38,9 @@ MAX_APPEND_BYTES = 15 * 1024 * 1024
 """Decoded audio one append may carry (Realtime API, input_audio_buffer.append)."""
 
 
+MAX_EVENT_ID_CHARS = 512
+
+
 class _RawSessionUpdate(msgspec.Struct, tag_field="type", tag="session.update"):
     session: dict[str, Any]
     event_id: str | None = None
@@ -107,6 +110,9 @@ def decode_client_event(frame: str | bytes) -> ClientEvent | ClientFault:
         return ClientFault(
             code="invalid_json", message="The frame is not valid JSON. Send one JSON object per text frame."
         )
+    if raw.event_id is not None and len(raw.event_id) > MAX_EVENT_ID_CHARS:
+        words = f"An event_id has at most {MAX_EVENT_ID_CHARS} characters, this one has {len(raw.event_id)}."
+        return ClientFault(code="invalid_value", param="event_id", message=words)
     try:
         return _finished(raw)
     except Refused as refusal:
