@@ -191,6 +191,16 @@ async def test_api_keys_and_calls_secrets_open_nothing_of_each_other() -> None:
         assert (await http.get("/v1/models", headers=BEARER)).status_code == 401
 
 
+async def test_metrics_count_by_app() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http:
+        await pushed(http)
+        metrics = (await http.get("/metrics")).text
+        for name in ("sessions", "local_tracks"):
+            assert f'parley_calls_{name}{{app="{APP}"}} 1.0' in metrics
+            assert f'parley_calls_{name}{{app="{OTHER}"}} 0.0' in metrics
+        assert f'parley_calls_remote_tracks{{app="{APP}"}} 0.0' in metrics
+
+
 async def test_two_mutations_at_once_take_turns() -> None:
     async with calls_server() as (server, _), server.http(SECRET) as http:
         alice, browser = await pushed(http)

@@ -84,6 +84,12 @@ class CallsService:
         """Give the seat that an offer of ours left, by the offer's ufrag: for an answerer in this very process."""
         return self._roster.find_seat(ufrag)
 
+    def count(self, app_id: str) -> tuple[int, int, int]:
+        """Count an app's sessions, local tracks and remote tracks."""
+        sessions = [member.session for member in self._roster.apps[app_id].members.values()]
+        local = sum(len(list(session.publications())) for session in sessions)
+        return len(sessions), local, sum(len(list(session.pulls())) for session in sessions)
+
     def authorize(self, app_id: str, bearer: str | None) -> Access:
         """Recognise who asks. Raises `CallsFault`."""
         return authorize(self._roster.apps, self._tokens, app_id, bearer)

@@ -6,7 +6,7 @@ Labels are closed sets of short words: no id, no name a client chose. Neighbours
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -18,6 +18,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STATIONS = ("committed", "transcript", "first_token", "first_audio", "first_sent")
 _LENGTH_S = (10, 30, 60, 300, 900, 1_800, 3_600)
+
+
+_APP_COUNTS = (
+    ("parley_calls_sessions", "Live sessions of a Calls app."),
+    ("parley_calls_local_tracks", "Tracks that sessions of a Calls app publish."),
+    ("parley_calls_remote_tracks", "Tracks that sessions of a Calls app pull."),
+)
+
+
+def _one_of(count: Callable[[str], tuple[int, int, int]], app_id: str, place: int) -> Callable[[], int]:
+    return lambda: count(app_id)[place]
 
 
 class ServerMetrics:
@@ -98,6 +109,16 @@ class ServerMetrics:
         """Read at every scrape how many blocks of heard sound nobody fetched in time."""
         name, words = "parley_audio_blocks_dropped", "Blocks of heard sound that were lost before a session had them."
         Gauge(name, words, registry=self._registry).set_function(dropped_blocks)
+
+    def watch_apps(self, app_ids: Iterable[str], count: Callable[[str], tuple[int, int, int]]) -> None:
+        """Read at every scrape how many sessions, local and remote tracks each Calls app has.
+
+        The operator names the apps, so that the label stays a closed set.
+        """
+        for place, (name, words) in enumerate(_APP_COUNTS):
+            gauge = Gauge(name, words, ["app"], registry=self._registry)
+            for app_id in app_ids:
+                gauge.labels(app_id).set_function(_one_of(count, app_id, place))
 
     def slow_reader(self) -> None:
         """Count a connection closed because its client did not read."""
