@@ -19,18 +19,26 @@ from msgspec.structs import replace
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
+from parley.protocol.realtime.dialects import Dialect, encode
 from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.generation import Done, EngineUsage, Failed, TextDelta, ToolCallDelta, ToolCallDone
 from parley.protocol.realtime.ids import CallId, ConnectionId, ItemId, ResponseId
 from parley.protocol.realtime.inputs import (
     Connected,
     Disconnected,
+    McpToolsListed,
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
+    ToolFailed,
+    ToolReturned,
     TurnScored,
 )
+from parley.protocol.realtime.items import McpError, McpToolInfo
+from parley.protocol.realtime.outputs import CallTool, ListMcpTools
 from parley.protocol.realtime.recording import Header, encode_header, encode_step, replay
+from parley.protocol.realtime.server_events import ServerEvent
+from parley.protocol.realtime.tools import FunctionTool
 
 FOLDER = Path(__file__).parent
 MS = 24
@@ -205,6 +213,42 @@ def transcription_only() -> DrivenSession:
     return driven
 
 
+def hosted_function() -> DrivenSession:
+    config = replace(configured({}), hosted_tools=(FunctionTool(name="clock"),))
+    driven = DrivenSession(config=config)
+    text(driven, "what time is it")
+    driven.client(type="response.create")
+    driven.speak("Let me see.", ms=80)
+    driven.engine(ToolCallDone(CallId("call_1"), "clock", "{}"), Done())
+    driven.feed(ToolReturned(driven.last(CallTool).item_id, "noon"))
+    driven.answer("It is noon.", ms=80)
+    return driven
+
+
+def mcp_tools() -> DrivenSession:
+    server = {"type": "mcp", "server_label": "files", "server_url": "https://files.example/mcp",
+              "authorization": "secret", "require_approval": {"never": {"tool_names": ["read"]}}}  # fmt: skip
+    driven = session({"output_modalities": ["text"]})
+    driven.update(tools=[server])
+    tools = tuple(McpToolInfo(name=name, input_schema={"type": "object"}) for name in ("read", "write"))
+    driven.feed(McpToolsListed(driven.last(ListMcpTools).item_id, tools))
+    text(driven, "read a, then write b")
+    driven.client(type="response.create")
+    driven.engine(ToolCallDelta(CallId("call_1"), "read", '{"path":'), ToolCallDelta(CallId("call_1"), "read", '"a"}'))
+    driven.engine(ToolCallDone(CallId("call_1"), "read", '{"path":"a"}'), Done())
+    driven.feed(ToolReturned(driven.last(CallTool).item_id, "contents"))
+    driven.client(type="response.create")
+    driven.engine(ToolCallDone(CallId("call_2"), "write", '{"path":"b"}'), Done())
+    request = driven.of_type("response.done")[-1]["response"]["output"][0]["id"]
+    approval = {"type": "mcp_approval_response", "approval_request_id": request, "approve": True}
+    driven.client(type="conversation.item.create", item=approval, previous_item_id=request)
+    error = McpError(type="tool_execution_error", message="The disk is full.")
+    driven.feed(ToolFailed(driven.last(CallTool).item_id, error))
+    driven.client(type="response.create")
+    driven.engine(TextDelta("There is no room."), Done())
+    return driven
+
+
 SCENARIOS: tuple[Callable[[], DrivenSession], ...] = (
     spoken_turn,
     barge_in,
@@ -217,6 +261,8 @@ SCENARIOS: tuple[Callable[[], DrivenSession], ...] = (
     server_paced,
     silence_and_the_end,
     transcription_only,
+    hosted_function,
+    mcp_tools,
 )
 
 
@@ -254,6 +300,21 @@ def test_the_official_sdk_accepts_every_event() -> None:
                     known.validate_python(output["event"])
                     seen.add(output["event"]["type"])
     assert len(seen) > 25
+
+
+def test_the_retired_library_finds_every_item_it_looks_up() -> None:
+    """In beta an item is created between its announcement in the response and its first part, once."""
+    for path in FOLDER.glob("*.jsonl"):
+        created: set[str] = set()
+        for line in path.read_bytes().splitlines()[1:]:
+            for output in msgspec.json.decode(line)["outputs"]:
+                frame = output["type"] == "Send" and encode(msgspec.convert(output["event"], ServerEvent), Dialect.BETA)
+                event: dict[str, Any] = msgspec.json.decode(frame) if frame else {"type": ""}
+                if event["type"] == "conversation.item.created":
+                    assert event["item"]["id"] not in created
+                    created.add(event["item"]["id"])
+                elif path.stem != "out_of_band" and event["type"].startswith("response.") and "item_id" in event:
+                    assert event["item_id"] in created
 
 
 def test_every_transcript_belongs_to_a_scenario() -> None:
