@@ -8,6 +8,7 @@ No word of a server's reaches a log. Implements `runtime.tool_runs.ToolExecutor`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ class RemoteTools:
     @asynccontextmanager
     async def _connected(self, server: McpTool) -> AsyncIterator[ClientSession]:
         """Connect and say hello. Whatever goes wrong inside is a `ToolError` outside."""
+        await asyncio.to_thread(_load_sdk)
         line = _Line(self.guard, _url(server), _headers(server))
         faults: list[ToolError] = []
         try:
@@ -167,6 +169,12 @@ class _Line:
             self._failure = outcome
         elif method == "POST":
             self._status = outcome
+
+
+def _load_sdk() -> None:
+    """Import what a connection needs, beside the loop: the first time it takes half a second of processor time."""
+    import mcp.client.sse
+    import mcp.client.streamable_http  # noqa: F401
 
 
 def _network_errors() -> tuple[type[Exception], ...]:

@@ -175,7 +175,10 @@ class SessionDoor:
         account = who.account or LOCAL
         tab = self.ledger.open(plan.claims, None if rates is None else lambda: rates.look(account))
         if isinstance(tab, Refusal):
-            raise Problem.of(tab)
+            problem = Problem.of(tab)
+            spent = tab.code == "insufficient_quota"
+            problem.headers = {"x-should-retry": "false"} if spent else {"retry-after": "5"}
+            raise problem
         return tab
 
     def _claims(self, who: Principal, listed: ListedAgent | None) -> list[Claim]:
