@@ -11,15 +11,25 @@ export async function requestMicrophone(deviceId = ""): Promise<MediaStream> {
   // Absent in browsers without any capture support, whatever the types say.
   const devices = navigator.mediaDevices as MediaDevices | undefined;
   if (!devices) throw new Fault("microphone-missing", "This browser offers no microphone to web pages.");
-  // A device that is gone is no reason to fail: `ideal` falls back to the system's own.
-  const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
   try {
-    return await devices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device },
-    });
+    return await capture(devices, deviceId);
   } catch (error) {
     throw microphoneFault(error instanceof Error ? error : {});
   }
+}
+
+async function capture(devices: MediaDevices, deviceId: string): Promise<MediaStream> {
+  const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+  if (deviceId) {
+    try {
+      // Chromium takes no notice of a device that is merely preferred.
+      return await devices.getUserMedia({ audio: { ...audio, deviceId: { exact: deviceId } } });
+    } catch (error) {
+      // A device that is gone is no reason to fail; anything else is.
+      if (!(error instanceof Error) || error.name !== "OverconstrainedError") throw error;
+    }
+  }
+  return devices.getUserMedia({ audio });
 }
 
 export class Microphone {
