@@ -63,6 +63,7 @@ from parley.protocol.realtime.conversation import Conversation
 from parley.protocol.realtime.editing import Editing
 from parley.protocol.realtime.effects import Effects
 from parley.protocol.realtime.errors import ClientFault
+from parley.protocol.realtime.goodbyes import Goodbye, at_the_time_limit, goodbye
 from parley.protocol.realtime.hearing import Hearing, News, TurnTaken, VoiceBegan
 from parley.protocol.realtime.ids import ConnectionId, ConversationId, IdSource, Ms, SessionId
 from parley.protocol.realtime.inputs import (
@@ -114,11 +115,6 @@ from parley.protocol.realtime.session_config import (
 from parley.protocol.realtime.transcripts import Transcripts
 
 __all__ = ["RealtimeSession"]
-
-CLOSE_NORMAL = 1000
-CLOSE_GOING_AWAY = 1001
-CLOSE_INTERNAL_ERROR = 1011
-CLOSE_REFUSED = 4000
 
 
 class RealtimeSession:
@@ -233,7 +229,7 @@ class RealtimeSession:
             case Connected():
                 self._greet(input.connection)
             case SessionExpired():
-                self._end_early(input)
+                self._finish(goodbye(input))
             case McpToolsListed() | McpListingFailed() | ToolReturned() | ToolFailed():
                 self._tool_news(input)
             case QuotasChanged():
@@ -297,7 +293,7 @@ class RealtimeSession:
     def _pass_time(self, now: Ms) -> None:
         """Do what the clock asks for."""
         if now >= self._expires_at:
-            self._expire()
+            self._finish(at_the_time_limit(self._max_session_ms))
             return
         self._act_on_all(self._hearing.tick(now), now)
         self._responses.advance(self._config, now, voice=self._hearing.interrupting)
@@ -448,52 +444,15 @@ class RealtimeSession:
     def _resource(self) -> SessionObject:
         return session_object(self._config, session_id=self._session_id, expires_at=self._expires_unix)
 
-    def _expire(self) -> None:
-        minutes = self._max_session_ms / 60_000
-        text = f"Your session hit the maximum duration of {minutes:g} minutes."
-        self._finish(ClientFault(code="session_expired", message=text), CLOSE_GOING_AWAY, text)
-
-    def _end_early(self, expired: SessionExpired) -> None:
-        match expired.reason:
-            case "draining":
-                text = "The server is shutting down; connect again."
-                fault = ClientFault(code="session_expired", message=text, type="server_error")
-                self._finish(fault, CLOSE_GOING_AWAY, text)
-            case "internal_error":
-                text = "The session ended because of a fault in the server; connect again."
-                fault = ClientFault(code="internal_error", message=text, type="server_error")
-                self._finish(fault, CLOSE_INTERNAL_ERROR, text)
-            case "budget_spent":
-                text = "The session has used all the tokens it was granted; get a new grant from your server."
-                fault = ClientFault(code="insufficient_quota", message=text, type="insufficient_quota")
-                self._finish(fault, CLOSE_REFUSED, text)
-            case "client_left":
-                text = "The client has left."
-                fault = ClientFault(code="client_left", message=text)
-                self._finish(fault, CLOSE_GOING_AWAY, text)
-            case "call_ended":
-                self._hang_up()
-            case _:
-                assert_never(expired.reason)
-
-    def _hang_up(self) -> None:
-        """End with the call: an ordinary end, so that no error is sent and connections close with 1000."""
-        text = "The call has ended."
-        self._stop("call_ended", text)
-        self._effects.add(Close(CLOSE_NORMAL, text))
-        self._finished = True
-
-    def _finish(self, fault: ClientFault, close_code: int, reason: str) -> None:
-        self._stop(fault.code, fault.message)
-        self._effects.fail(fault, None)
-        self._effects.add(Close(close_code, reason))
-        self._finished = True
-
-    def _stop(self, code: str, message: str) -> None:
-        """End whatever still runs."""
-        self._responses.fail_all(code, message)
+    def _finish(self, last: Goodbye) -> None:
+        """End whatever still runs, say why, and close."""
+        self._responses.fail_all(last.fault.code, last.fault.message)
         self._transcripts.drop_all()
         self._mcp.abandon_all()
+        if not last.is_ordinary:
+            self._effects.fail(last.fault, None)
+        self._effects.add(Close(last.close_code, last.fault.message))
+        self._finished = True
 
 
 def _no_such_prompt(prompt: PromptReference, param: str) -> ClientFault:
