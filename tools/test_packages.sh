@@ -10,6 +10,7 @@ fc-list 2>/dev/null | grep -qi dejavu || packages+=(fonts-dejavu-core fontconfig
 if [ -n "${CI:-}" ]; then
   command -v nginx >/dev/null || packages+=(nginx-light)
   command -v caddy >/dev/null || packages+=(caddy)
+  command -v turnserver >/dev/null || packages+=(coturn)
 fi
 [ ${#packages[@]} -eq 0 ] && exit 0
 sudo=""
