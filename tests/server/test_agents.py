@@ -256,6 +256,21 @@ async def test_an_agent_is_chosen_through_a_client_secret_and_hides_its_prompt(t
             assert session["audio"]["output"]["voice"] == "verse"
 
 
+async def test_a_secret_reaches_no_agent_but_the_one_it_was_minted_for(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(KEY)
+    settings = write(tmp_path, 'api_key_file = "keys"\n' + FULL)
+    async with running_server(settings) as server, server.http(KEY) as http:
+        for session in ({}, {"type": "realtime", "instructions": "Be harmless."}):
+            minted = await http.post("/v1/realtime/client_secrets", json={"session": session})
+            async with server.websocket("/v1/realtime?model=desk", key=minted.json()["value"]) as socket:
+                error = (await receive(socket))["error"]
+                assert (error["code"], error["param"]) == ("permission_denied", "model")
+                await asyncio.wait_for(socket.wait_closed(), 10)
+                assert socket.close_code == 1008
+            async with server.websocket("/v1/realtime?model=gpt-realtime", key=minted.json()["value"]) as socket:
+                assert (await receive(socket))["type"] == "session.created"
+
+
 @pytest.mark.parametrize("by", ["form", "secret"])
 async def test_an_agent_is_chosen_for_a_call_as_well(tmp_path: Path, by: str) -> None:
     from parley.media.loopback import LoopbackPlane

@@ -94,6 +94,9 @@ class SessionDoor:
         model = _model(minted) or (None if scope.locks("model") else asked.model or _model(own))
         listed = self.agents.find(model)
         if listed is not None:
+            if who.restricted and not _model(minted):
+                words = f"This client secret was not minted for the agent '{model}'. Mint it with that session.model."
+                raise Problem(403, words, code="permission_denied", type="permission_error", param="model")
             scope = scope.and_also(agent_scope(listed, by_secret=who.secret is not None))
         if not scope.admits_origin(asked.origin):
             words = (
