@@ -50,8 +50,7 @@ impl Swarm {
             }
             let next = self.timers.peek().map_or(until, |Reverse((at, _))| *at).min(until);
             let wait = next.saturating_duration_since(now);
-            // epoll counts in milliseconds and rounds up.
-            let wait = wait.saturating_sub(Duration::from_millis(1));
+            // epoll counts in milliseconds and rounds up; to spin for the rest would take the server's memory bandwidth.
             self.poll.poll(&mut events, Some(wait))?;
             let now = Instant::now();
             for event in &events {
