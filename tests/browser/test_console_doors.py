@@ -115,3 +115,18 @@ def test_a_typed_wish_is_granted_within_the_page_s_own_policy(signed_in: Talk) -
 def test_the_page_keeps_no_key(signed_in: Talk) -> None:
     assert KEY not in signed_in.seen["kept"]
     assert all(KEY not in json.dumps(row) for row in signed_in.events)
+
+
+# --- below a path -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_works_below_a_proxy_s_path() -> None:
+    folder = artifacts("root-path")
+    with parley_serve("--root-path", "/voice") as served:
+        typed = [{"after_s": 0.5, "text": "Please change the orb color to green."}]
+        plan = {"url": f"{served.url}/voice/", "typed": typed, "record": False, "limit_s": 6}
+        talk = hold(folder, {**plan, "preferences": {"greet": False}})
+    assert talk.seen["orb"] == "#1f9d6b"
+    assert talk.seen["problems"] == []
+    assert "/voice/v1/realtime/calls" in talk.seen["paths"]
+    assert [path for path in talk.seen["paths"] if not path.startswith("/voice/")] == []

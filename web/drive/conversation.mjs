@@ -24,13 +24,20 @@ const context = await browser.newContext({ viewport: { width: 1440, height: 900 
 const page = await context.newPage();
 const problems = [];
 const hosts = new Set();
+const paths = new Set();
 const events = [];
 const logins = [];
 page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
 page.on("console", (message) => {
   if (message.type() === "error") problems.push(`console: ${message.text()}`);
 });
-page.on("request", (request) => hosts.add(new URL(request.url()).host));
+page.on("request", (request) => {
+  const { host, pathname, protocol } = new URL(request.url());
+  // What the recorder loads is no request of the page's.
+  if (protocol === "data:") return;
+  hosts.add(host);
+  paths.add(pathname);
+});
 let began = 0;
 const note = (direction, event) => events.push({ at_ms: Math.round(performance.now() - began), direction, event });
 page.on("websocket", (socket) => {
@@ -91,7 +98,7 @@ try {
     await writeFile(join(plan.out, "recording.wav"), wav(Buffer.from(audio, "base64"), rate));
   }
   await writeFile(join(plan.out, "events.jsonl"), events.map((row) => JSON.stringify(row)).join("\n"));
-  await writeFile(join(plan.out, "result.json"), JSON.stringify({ ended, ...seen, hosts: [...hosts], problems, logins }, null, 1));
+  await writeFile(join(plan.out, "result.json"), JSON.stringify({ ended, ...seen, hosts: [...hosts], paths: [...paths], problems, logins }, null, 1));
 } finally {
   await browser.close();
 }

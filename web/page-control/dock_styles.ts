@@ -104,6 +104,10 @@ export const dockStyles = css`
     border-color: var(--danger);
     color: var(--danger);
   }
+  sign-in,
+  fault-screen {
+    margin: 6px auto;
+  }
   .notice {
     margin-top: 12px;
     padding: 8px 14px;
