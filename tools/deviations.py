@@ -25,9 +25,8 @@ HEAD = """# The Realtime protocol, as Parley speaks it
 Written by `tools/deviations.py` from the code. How well it is kept is measured in [conformance.md](conformance.md).
 
 A connection speaks GA unless it asks for the retired beta: by the header `OpenAI-Beta: realtime=v1`, the sub-protocol
-`openai-beta.realtime-v1`, an offer posted to `/v1/realtime`, a secret of `/v1/realtime/sessions` or
-`/v1/realtime/transcription_sessions`, or Azure's preview address. Requests are understood in either spelling by
-everybody.
+`openai-beta.realtime-v1`, an offer posted to `/v1/realtime`, or a secret of `/v1/realtime/sessions` or
+`/v1/realtime/transcription_sessions`. Requests are understood in either spelling by everybody.
 """
 WISHES = """## What users of the vendor's API miss, and what became of it
 

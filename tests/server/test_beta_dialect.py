@@ -22,7 +22,7 @@ async def say(socket: ClientConnection, event: dict[str, Any]) -> None:
     [
         ("/v1/realtime?model=gpt-4o-realtime-preview", BETA_HEADER),
         ("/v1/realtime", BETA_PROTOCOL),
-        ("/openai/realtime?api-version=2024-10-01-preview&deployment=d", {}),
+        ("/openai/realtime?api-version=2024-10-01-preview&deployment=d", BETA_HEADER),
     ],
 )
 async def test_who_asks_for_beta_gets_it(path: str, options: dict[str, Any]) -> None:

@@ -20,7 +20,6 @@ REALTIME_PATHS = frozenset({"/v1/realtime", "/openai/v1/realtime", "/openai/real
 _KEY_PROTOCOL = "openai-insecure-api-key."
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 _BETA_HEADER = "realtime=v1"
-_AZURE_PREVIEW_PATH = "/openai/realtime"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,19 +51,15 @@ class Handshake:
 def read_handshake(scope: Mapping[str, Any]) -> Handshake:
     """Read an ASGI WebSocket scope."""
     headers = header_map(scope["headers"])
-    path = scope["path"].rstrip("/") or "/"
-    query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
     offered = tuple(scope.get("subprotocols") or ())
     return Handshake(
-        path=path,
-        query=query,
+        path=scope["path"].rstrip("/") or "/",
+        query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)),
         host=headers.get("host"),
         origin=headers.get("origin"),
         bearer=bearer_of(headers) or _offered_key(offered),
         subprotocols=offered,
-        asks_for_beta=_BETA_HEADER in headers.get("openai-beta", "")
-        or _BETA_PROTOCOL in offered
-        or (path == _AZURE_PREVIEW_PATH and "preview" in query.get("api-version", "")),
+        asks_for_beta=_BETA_HEADER in headers.get("openai-beta", "") or _BETA_PROTOCOL in offered,
     )
 
 
