@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -100,28 +99,20 @@ async def test_a_refusal_is_told_in_its_own_words_and_a_bug_rises(threads: Threa
 
 
 async def test_plain_functions_run_beside_the_loop_and_coroutines_on_it(threads: ThreadPoolExecutor) -> None:
+    loop_went_on = threading.Event()
+
     def where() -> str:
-        """Say where."""
-        time.sleep(0.05)
+        """Say where, once the loop has gone on."""
+        assert loop_went_on.wait(10)
         return threading.current_thread().name
 
     async def here() -> str:
         """Say where."""
         return threading.current_thread().name
 
-    ticks = 0
-
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.005)
-
-    ticking = asyncio.get_running_loop().create_task(tick())
+    asyncio.get_running_loop().call_later(0.01, loop_went_on.set)
     assert await call_function(hosted_function(where, "tools"), "{}", threads) != threading.current_thread().name
-    assert ticks > 1
     assert await call_function(hosted_function(here, "tools"), "", threads) == threading.current_thread().name
-    ticking.cancel()
 
 
 async def test_long_outputs_are_cut_and_none_is_done(threads: ThreadPoolExecutor) -> None:
