@@ -55,8 +55,11 @@ class Device:
         self._process.stdin.write(json.dumps({"do": do, **what}).encode() + b"\n")
         await self._process.stdin.drain()
 
-    async def speak(self, pcm: bytes) -> None:
-        """Say something into the microphone, behind what is still being said. Returns when it is said."""
+    async def speak(self, pcm: bytes) -> int:
+        """Say something into the microphone, behind what is still being said.
+
+        Returns when it is said, with the instant: CLOCK_MONOTONIC in ms.
+        """
         path = self._folder / f"said{len(self.told)}.pcm"
         path.write_bytes(pcm)
         before = self._count("said")
@@ -64,6 +67,8 @@ class Device:
         async with asyncio.timeout(WAIT_S):
             while self._count("said") <= before:
                 await self._wait()
+        said: int = [what["at_ms"] for what in self.told if "said" in what][before]
+        return said
 
     async def send(self, type: str, **fields: Any) -> None:
         """Send an event by the data channel."""
@@ -98,7 +103,7 @@ class Device:
         path = self._folder / f"heard{self._saved}.pcm"
         await self.order("save", path=str(path))
         saved = await self.until_told("saved", str(path))
-        return Heard(path.read_bytes(), [tuple(row) for row in saved["arrivals"]])
+        return Heard(path.read_bytes(), [tuple(row) for row in saved["arrivals"]], saved["packets"])
 
     def take_event(self, event: Event) -> None:
         """Take an event from wherever it came."""
@@ -130,8 +135,10 @@ class Device:
 class Heard:
     """A recording: PCM16 24 kHz on the sender's time line, and when each packet arrived."""
 
-    def __init__(self, pcm: bytes, arrivals: list[tuple[int, int, int]]) -> None:
+    def __init__(self, pcm: bytes, arrivals: list[tuple[int, int, int]], packets: list[float]) -> None:
         self.pcm = pcm
+        self.packets = packets
+        """When each packet came off the wire, on CLOCK_MONOTONIC in ms. Nothing is sent between answers."""
         self.arrivals = arrivals
         """Place in the recording in ms, arrival on CLOCK_MONOTONIC in ms, loudest sample."""
 

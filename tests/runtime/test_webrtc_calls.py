@@ -14,11 +14,12 @@ from media_planes import peer_spec, samples_of
 from runtime_kit import Client, supervised, utterance
 from spoken import silence
 
+from parley.audio import AudioBlock
 from parley.engines.base import EngineSet
 from parley.media.loopback import LoopbackPlane
 from parley.media.switchboard import Switchboard
 from parley.protocol.realtime.session_config import SessionConfig
-from parley.runtime.supervisor import Supervisor
+from parley.runtime.supervisor import SessionHandle, Supervisor
 from parley.testing import FakeChatModel, FakeRecognizer, FakeSynthesizer, engine_set, say
 from parley.transports.webrtc import WebRtcCall
 
@@ -307,3 +308,98 @@ def _without_turns() -> SessionConfig:
     config = SessionConfig()
     heard = msgspec.structs.replace(config.audio.input, turn_detection=None)
     return msgspec.structs.replace(config, audio=msgspec.structs.replace(config.audio, input=heard))
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the samples that come up to sessions."""
+    heard: list[int] = []
+    hear = SessionHandle.hear
+
+    def counted(handle: SessionHandle, block: AudioBlock) -> bool:
+        heard.append(block.samples)
+        return hear(handle, block)
+
+    monkeypatch.setattr(SessionHandle, "hear", counted)
+    return heard
+
+
+async def test_silence_costs_nothing_and_no_word_is_lost_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = watched(monkeypatch)
+    recognizer = FakeRecognizer(["good morning", "and goodbye"])
+    engines = engine_set(chat=FakeChatModel([say("Hello.")]), recognizer=recognizer)
+    async with stage(engines) as (supervisor, plane, board), calling(supervisor, plane, board) as caller:
+        for turn in (1, 2):
+            await asyncio.sleep(30)
+            before = sum(heard)
+            sound = utterance()
+            began_ms = caller.now_ms
+            voice_ms = next(at for at, sample in enumerate(samples_of(sound)) if abs(sample) > 100) // 24
+            await caller.speak(sound + silence(1200))
+            started = await caller.until("input_audio_buffer.speech_started")
+            await caller.until("output_audio_buffer.stopped")
+            await asyncio.sleep(2)
+            assert sum(heard) - before < 48_000 * 5
+            assert recognizer.opened[turn - 1].fed_bytes // 48 > len(sound) // 48 - voice_ms
+            # The lane began with the connection, two ticks after the plane.
+            assert abs(started["audio_start_ms"] + 300 - (began_ms + voice_ms)) <= 150
+        quiet = len(heard)
+        await asyncio.sleep(600)
+        assert len(heard) == quiet
+        assert order_faults(caller.events) == []
+
+
+async def test_a_noise_wakes_and_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = watched(monkeypatch)
+    async with stage() as (supervisor, plane, board), calling(supervisor, plane, board) as caller:
+        await caller.speak(utterance("a")[: 48 * 120])
+        await asyncio.sleep(30)
+        quiet = len(heard)
+        await asyncio.sleep(60)
+        assert len(heard) == quiet
+
+
+async def test_turn_detection_may_be_switched_off_and_on_and_the_time_line_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = watched(monkeypatch)
+    recognizer = FakeRecognizer(["one", "two"])
+    engines = engine_set(chat=FakeChatModel([say("Fine.")]), recognizer=recognizer)
+    async with stage(engines) as (supervisor, plane, board), calling(supervisor, plane, board) as caller:
+        await asyncio.sleep(20)
+        off = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        await caller.send("session.update", session=off)
+        await caller.until("session.updated")
+        before = sum(heard)
+        await caller.speak(utterance() + silence(500))
+        assert sum(heard) - before >= 24 * 1_500
+        await caller.send("input_audio_buffer.commit")
+        await caller.send("response.create")
+        await caller.until("response.done")
+        await caller.until("output_audio_buffer.stopped")
+        assert caller.of("error") == []
+        on = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+        await caller.send("session.update", session=on)
+        await caller.until("session.updated")
+        await asyncio.sleep(20)
+        quiet = len(heard)
+        await asyncio.sleep(20)
+        assert len(heard) == quiet
+        began_ms = caller.now_ms
+        await caller.speak(utterance() + silence(1200))
+        started = await caller.until("input_audio_buffer.speech_started")
+        assert abs(started["audio_start_ms"] - began_ms) <= 400
+        await caller.until("response.done")
+        assert order_faults(caller.events) == []
+
+
+async def test_where_silence_is_answered_it_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = watched(monkeypatch)
+    engines = engine_set(chat=FakeChatModel([say("Hello."), say("Still there?")]))
+    async with stage(engines) as (supervisor, plane, board), calling(supervisor, plane, board) as caller:
+        vad = {"type": "server_vad", "idle_timeout_ms": 5_000}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": vad}}}
+        await caller.send("session.update", session=session)
+        await caller.ask("hello")
+        triggered = await caller.until("input_audio_buffer.timeout_triggered")
+        assert triggered["audio_end_ms"] - triggered["audio_start_ms"] >= 4_900
+        assert len(heard) >= 50 * 5

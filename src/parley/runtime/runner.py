@@ -60,6 +60,7 @@ from parley.protocol.realtime.inputs import (
 )
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent
+from parley.runtime.attention import Attention, Ears
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
 from parley.runtime.equipment import BARE, Equipment
@@ -137,6 +138,7 @@ class SessionRunner:
         self._lane = LaneFeed(_APPEND_LANE)
         self._append: Iterator[bytes] | None = None
         self._live = LiveLane(_APPEND_LANE) if in_call else None
+        self._attention: Attention | None = None
         self._lonely_until: Ms | None = None if in_call else Ms(header.now + limits.unattached_ms)
         self._ticks = 0
         self._ended: EndReason | None = None
@@ -169,6 +171,10 @@ class SessionRunner:
     def hear(self, block: AudioBlock) -> bool:
         """Take sound of the call. False if too much waits and it was dropped."""
         return self._mailbox.post_block(block)
+
+    def heed(self, ears: Ears) -> None:
+        """Let `ears` hold silence back where nobody needs it."""
+        self._attention = Attention(ears, self._machine.config)
 
     def hang_up(self) -> None:
         """End with the call that carries the session."""
@@ -308,6 +314,13 @@ class SessionRunner:
         self._performer.keep_lane_audio(_APPEND_LANE, block.pcm, start_sample=block.start_sample)
         self._step(advanced)
         self._performer.feed_recognisers(_APPEND_LANE)
+        if self._attention is not None:
+            self._attention.heard(block)
+
+    @property
+    def _resting(self) -> bool:
+        """Whether a call's silence is held back, so that no block need come."""
+        return self._attention is not None and self._attention.resting
 
     def _release_commit(self) -> None:
         """Do a commit that waited for the call's sound."""
@@ -324,7 +337,7 @@ class SessionRunner:
                 self._step(ClientFaultReceived(frame.connection, frame.message))
             case InputAudioBufferAppend():
                 self._begin_append(connection, frame.message)
-            case InputAudioBufferCommit() if self._live is not None:
+            case InputAudioBufferCommit() if self._live is not None and not self._resting:
                 self._live.hold(frame, self._clock.now())
             case InputAudioBufferClear():
                 connection.appends.clear()
@@ -378,7 +391,10 @@ class SessionRunner:
 
     def _step(self, item: Input) -> None:
         """Move the machine: the only place that does."""
-        for output in self._machine.step(item, self._clock.now()):
+        outputs = self._machine.step(item, self._clock.now())
+        for output in outputs:
             self._performer.perform(output)
+        if self._attention is not None:
+            self._attention.observe(outputs, self._machine.config)
         if self._machine.finished:
             self._ended = "client_left" if self._hung_up else "finished"

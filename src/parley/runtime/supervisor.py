@@ -23,6 +23,7 @@ from parley.protocol.realtime.ids import IdSource, SessionId
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.runtime.allowance import Allowance
+from parley.runtime.attention import Ears
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment
 from parley.runtime.containment import origin
@@ -87,6 +88,10 @@ class SessionHandle:
     def hear(self, block: AudioBlock) -> bool:
         """Pass on sound of the call that carries the session. False if too much waits and it was dropped."""
         return self._runner.hear(block)
+
+    def heed(self, ears: Ears) -> None:
+        """Let whoever hears the call hold silence back where nobody needs it."""
+        self._runner.heed(ears)
 
     def hang_up(self) -> None:
         """Say that the call is over: connections close with 1000 and the session ends. Idempotent."""

@@ -19,20 +19,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from parley.audio import AudioBlock
+from parley.audio import AudioBlock, ms_to_samples
 from parley.media.commands import (
     AddPeer,
     CloseListener,
     ListenerId,
     OpenListener,
     RemovePeer,
+    RestListener,
     SpeakerId,
     Subscribe,
 )
 from parley.media.events import (
+    AudioHeard,
     ChannelClosed,
     ChannelDrained,
     ChannelOpened,
@@ -60,6 +62,7 @@ class CallSession(Protocol):
     """The session that a call carries (`runtime.supervisor.SessionHandle`)."""
 
     def hear(self, block: AudioBlock) -> bool: ...
+    def heed(self, ears: WebRtcCall) -> None: ...
     def report_playout(self, report: PlayoutReport) -> None: ...
     def hang_up(self) -> None: ...
     def wait_ended(self) -> Awaitable[None]: ...
@@ -68,6 +71,39 @@ class CallSession(Protocol):
 def microphone_of(peer: str) -> PublicationId:
     """Name what the peer of that id sends."""
     return PublicationId(f"{peer}/microphone")
+
+
+@dataclass(slots=True)
+class _Listening:
+    """The listener there is now, and where its time line lies on the lane's, which outlives it."""
+
+    listener: ListenerId | None = None
+    opened: int = 0
+    only_speech: bool = False
+    pre_roll_ms: int = 500
+    lane_began_at: float | None = None
+    """By the loop's clock, when the first listener was opened."""
+    offset: int = 0
+    end_sample: int = 0
+
+    def reopen(self, peer: str, now: float) -> ListenerId:
+        """Begin with a new listener, whose time line begins at 0: the lane's has gone on."""
+        if self.lane_began_at is None:
+            self.lane_began_at = now
+        self.offset = max(self.end_sample, ms_to_samples(round((now - self.lane_began_at) * 1000)))
+        self.opened += 1
+        self.listener = ListenerId(f"{peer}/ear{self.opened}")
+        return self.listener
+
+    def placed(self, block: AudioBlock) -> AudioBlock:
+        """Give a block its place on the lane."""
+        placed = replace(
+            block,
+            start_sample=block.start_sample + self.offset,
+            speech_start_sample=block.speech_start_sample + self.offset,
+        )
+        self.end_sample = placed.end_sample
+        return placed
 
 
 @dataclass(slots=True)
@@ -84,7 +120,7 @@ class WebRtcCall:
     def __init__(self, board: Switchboard, spec: PeerSpec) -> None:
         self._board = board
         self._spec = spec
-        self._listener = ListenerId(f"{spec.peer}/ear")
+        self._listening = _Listening()
         self._voice = PublicationId(f"{spec.peer}/voice")
         audio = [slot for slot in spec.slots if slot.kind == "audio"]
         self._slot: Slot | None = audio[0] if audio else None
@@ -93,6 +129,7 @@ class WebRtcCall:
         self._changed = asyncio.Event()
         self._channels: dict[int, ChannelOpened] = {}
         self._events: EventChannel | None = None
+        self._hear: Callable[[AudioBlock], bool] = lambda block: True
         self.blocks_dropped = 0
         """Sound that the session was too late to take."""
 
@@ -107,7 +144,8 @@ class WebRtcCall:
         """Carry `session` until one of both is over; give what ended it. `attach` gives None if it has ended."""
         if self.speaker is not None:
             self.speaker.report = session.report_playout
-        self._board.on_listener(self._listener, lambda heard: self._heard(session, heard.block))
+        self._hear = session.hear
+        session.heed(self)
         self._board.on_peer(self._spec.peer, self._take)
         self._board.submit(AddPeer(self._spec))
         try:
@@ -135,8 +173,8 @@ class WebRtcCall:
         return "never_connected" if late else "slow_reader"
 
     def _release(self) -> None:
-        self._board.forget(self._spec.peer, self._listener)
-        self._board.submit(CloseListener(self._listener))
+        self._stop_listening()
+        self._board.forget(self._spec.peer)
         if self.speaker is not None:
             self.speaker.close()
         self._board.submit(RemovePeer(self._spec.peer))
@@ -176,8 +214,7 @@ class WebRtcCall:
         slot = self._slot
         if slot is None:
             return
-        if slot.publication is not None:
-            self._board.submit(OpenListener(self._listener, slot.publication, _LANE))
+        self._listen()
         if self.speaker is not None:
             self.speaker.open(self._voice, self._spec.shard)
         if slot.send is not None:
@@ -196,8 +233,40 @@ class WebRtcCall:
             limit = sctp.max_message_bytes if sctp is not None else 0
             self._events = EventChannel(self._board, self._spec.peer, next(iter(self._channels)), limit)
 
-    def _heard(self, session: CallSession, block: AudioBlock) -> None:
-        self.blocks_dropped += not session.hear(block)
+    # What the session wants to hear.
+
+    def attend(self, *, only_speech: bool, pre_roll_ms: int) -> None:
+        """Listen to everything, or hold silence back from now on."""
+        self._listening.only_speech = only_speech
+        self._listening.pre_roll_ms = pre_roll_ms
+        if self._listening.listener is not None:
+            self._listen()
+
+    def rest(self) -> None:
+        """Hold silence back until the next voice."""
+        if self._listening.listener is not None:
+            self._board.submit(RestListener(self._listening.listener))
+
+    def _listen(self) -> None:
+        """Open a listener, in place of the one there was; the lane's time line goes on."""
+        publication = self._slot.publication if self._slot is not None else None
+        if publication is None:
+            return
+        self._stop_listening()
+        state = self._listening
+        listener = state.reopen(self._spec.peer, asyncio.get_running_loop().time())
+        self._board.on_listener(listener, self._heard)
+        self._board.submit(
+            OpenListener(listener, publication, _LANE, only_speech=state.only_speech, pre_roll_ms=state.pre_roll_ms)
+        )
+
+    def _stop_listening(self) -> None:
+        if self._listening.listener is not None:
+            self._board.forget(self._listening.listener)
+            self._board.submit(CloseListener(self._listening.listener))
+
+    def _heard(self, heard: AudioHeard) -> None:
+        self.blocks_dropped += not self._hear(self._listening.placed(heard.block))
 
     # What the call does.
 

@@ -99,10 +99,18 @@ class NarrowOpus(Encoder):  # type: ignore[misc]
 
 
 class Ears:
-    """Keeps what was heard on the sender's own time line, 24 kHz mono."""
+    """Keeps what was heard on the sender's own time line, 24 kHz mono, and when packets came off the wire."""
 
     def __init__(self) -> None:
         self.pieces: list[tuple[float, int, array.array[int]]] = []
+        self.packets: list[tuple[int, float]] = []
+        take = aiortc.RTCRtpReceiver._handle_rtp_packet
+
+        async def noted(receiver: Any, packet: Any, arrival_time_ms: int) -> None:
+            self.packets.append((packet.sequence_number, time.monotonic_ns() / 1e6))
+            await take(receiver, packet, arrival_time_ms)
+
+        aiortc.RTCRtpReceiver._handle_rtp_packet = noted
 
     async def listen(self, track: Any) -> None:
         while True:
@@ -146,7 +154,7 @@ class Ears:
         arrivals = [
             (round((at - begin) * 1000), arrived, max(map(abs, heard), default=0)) for at, arrived, heard in self.pieces
         ]
-        tell(saved=path, arrivals=arrivals)
+        tell(saved=path, arrivals=arrivals, packets=self.packets)
 
 
 class Device:

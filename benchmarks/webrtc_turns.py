@@ -1,0 +1,137 @@
+"""What a call adds: from the last audible sample at a device to the first packet of the answer, and how fast a voice
+silences it.
+
+The device is aiortc, a stack of others, whose packets are timed as they come off the wire; the engines take what they
+take by construction. What voice detection needs to call a turn over is measured in the same run on the same sound by
+WebSocket, which adds next to nothing, and is taken off with the engines. Goals: p50 of what is added ≤ 60 ms; silence
+≤ 250 ms after the first audible sample of a voice that interrupts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.child_server import _engines
+from benchmarks.client import Client
+from benchmarks.known import CHAT_MS, SYNTHESIZER_MS
+
+ROOT = Path(__file__).resolve().parents[1]
+TURNS = 9
+BLOCK = 960
+PAUSE_MS = 200
+
+
+async def _serve() -> None:
+    from parley.media.native import NativePlane
+    from parley.server.app import create_app
+    from parley.server.own_addresses import own_addresses
+    from parley.server.serving import address_of, bind, serve
+    from parley.server.settings import load_settings
+
+    settings = load_settings(flags={}, environ={}, directory=Path("/nonexistent"))
+    plane = NativePlane.open(announced=own_addresses()[:1])  # aiortc leaves loopback out
+    app = create_app(settings, build=_engines, plane=plane)  # type: ignore[arg-type]
+    sockets = bind("127.0.0.1", 0)
+    await serve(app, sockets, started=lambda: print(address_of(sockets)[1], flush=True))
+
+
+@contextmanager
+def _child() -> Iterator[int]:
+    command = [sys.executable, "-m", "benchmarks.webrtc_turns", "serve"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+async def _by_websocket(port: int, pcm: bytes, voice_end_ms: int) -> list[float]:
+    """From the last audible sample to the instant at which the turn is called over, in ms."""
+    found = []
+    async with Client.connected(port) as client:
+        for _ in range(TURNS):
+            started = time.perf_counter()
+
+            async def speak(started: float = started) -> None:
+                for number, start in enumerate(range(0, len(pcm), BLOCK)):
+                    await asyncio.sleep(max(0.0, started + (number + 1) * 0.02 - time.perf_counter()))
+                    audio = base64.b64encode(pcm[start : start + BLOCK]).decode()
+                    await client.socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+
+            speaking = asyncio.create_task(speak())
+            while (await client.next())["type"] != "input_audio_buffer.speech_stopped":
+                pass
+            found.append((time.perf_counter() - started) * 1000 - voice_end_ms)
+            while (await client.next())["type"] != "response.done":
+                pass
+            await speaking
+            await asyncio.sleep(6.0)  # the answer plays to its end, as far as the server knows
+    return found
+
+
+async def _by_call(port: int, pcm: bytes, edges_ms: tuple[int, int]) -> tuple[list[float], list[float]]:
+    """From the last audible sample to the answer's first packet; from a voice's first sample to its last. In ms."""
+    from device import calling_device
+
+    begin_ms, end_ms = edges_ms
+    length_ms = len(pcm) // 48
+    answers, silences = [], []
+    async with calling_device(f"http://127.0.0.1:{port}", channel="oai-events") as device:
+        await device.until("session.created")
+        for turn in range(2 * TURNS):
+            said = await device.speak(pcm)
+            await device.until("output_audio_buffer.started")
+            if turn % 2:
+                begun = said - length_ms + begin_ms
+                packets = [at for at in (await device.recording()).packets if at >= begun - 1_000]
+                silences.append(next(a for a, b in pairwise(packets) if b - a > PAUSE_MS) + 20 - begun)
+            else:
+                stopped = said - length_ms + end_ms
+                packets = (await device.recording()).packets
+                answers.append(next(at for at in packets if at > stopped) - stopped)
+            if turn % 2:
+                await device.until("output_audio_buffer.stopped")
+            else:
+                await asyncio.sleep(0.8)
+    return answers, silences
+
+
+def main() -> None:
+    """Print both."""
+    sys.path.insert(0, str(ROOT / "tests" / "lib"))
+    from spoken import edges, say, silence
+
+    voice = say("What is it, please?")
+    pcm = silence(200) + voice + silence(900)
+    begin_ms, end_ms = (200 + edge for edge in edges(voice))
+    with _child() as port:
+        window = statistics.median(asyncio.run(_by_websocket(port, pcm, end_ms)))
+        answers, silences = asyncio.run(_by_call(port, pcm, (begin_ms, end_ms)))
+    known = CHAT_MS + SYNTHESIZER_MS
+    added = sorted(answer - window - known for answer in answers)
+    whole = statistics.median(answers)
+    print(f"voice to voice, median: {whole:.0f} ms, of which engines {known}, detection {window:.0f}")
+    print(f"{'':>22} {'turns':>6} {'p50 ms':>8} {'worst':>8}")
+    for name, found in (("added by the call", added), ("silence after a voice", sorted(silences))):
+        print(f"{name:>22} {len(found):>6} {statistics.median(found):>8.0f} {found[-1]:>8.0f}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        import uvloop
+
+        uvloop.run(_serve())
+    else:
+        main()
