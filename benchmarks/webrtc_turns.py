@@ -95,11 +95,11 @@ async def _by_call(port: int, pcm: bytes, edges_ms: tuple[int, int]) -> tuple[li
             await device.until("output_audio_buffer.started")
             if turn % 2:
                 begun = said - length_ms + begin_ms
-                packets = [at for at in (await device.recording()).packets if at >= begun - 1_000]
+                packets = [at for _, at in (await device.recording()).packets if at >= begun - 1_000]
                 silences.append(next(a for a, b in pairwise(packets) if b - a > PAUSE_MS) + 20 - begun)
             else:
                 stopped = said - length_ms + end_ms
-                packets = (await device.recording()).packets
+                packets = [at for _, at in (await device.recording()).packets]
                 answers.append(next(at for at in packets if at > stopped) - stopped)
             if turn % 2:
                 await device.until("output_audio_buffer.stopped")

@@ -103,7 +103,9 @@ class Device:
         path = self._folder / f"heard{self._saved}.pcm"
         await self.order("save", path=str(path))
         saved = await self.until_told("saved", str(path))
-        return Heard(path.read_bytes(), [tuple(row) for row in saved["arrivals"]], saved["packets"])
+        return Heard(
+            path.read_bytes(), [tuple(row) for row in saved["arrivals"]], [tuple(row) for row in saved["packets"]]
+        )
 
     def take_event(self, event: Event) -> None:
         """Take an event from wherever it came."""
@@ -135,16 +137,31 @@ class Device:
 class Heard:
     """A recording: PCM16 24 kHz on the sender's time line, and when each packet arrived."""
 
-    def __init__(self, pcm: bytes, arrivals: list[tuple[int, int, int]], packets: list[float]) -> None:
+    def __init__(self, pcm: bytes, arrivals: list[tuple[int, int, int]], packets: list[tuple[int, float]]) -> None:
         self.pcm = pcm
         self.packets = packets
-        """When each packet came off the wire, on CLOCK_MONOTONIC in ms. Nothing is sent between answers."""
+        """Sequence number of each packet as it came off the wire, and when: CLOCK_MONOTONIC in ms."""
         self.arrivals = arrivals
         """Place in the recording in ms, arrival on CLOCK_MONOTONIC in ms, loudest sample."""
 
     def sounding(self) -> list[tuple[int, int]]:
         """Place and arrival of each packet that is not silence."""
         return [(place, arrived) for place, arrived, loudest in self.arrivals if loudest > _LOUD]
+
+    def sent_ms(self, pause_ms: int = 1_000) -> list[int]:
+        """Give how much sound was sent before each pause, by sequence numbers: lost packets count, pauses do not."""
+        lengths, first = [], 0
+        for at, (number, came) in enumerate(self.packets):
+            last = at + 1 == len(self.packets)
+            if last or self.packets[at + 1][1] - came > pause_ms:
+                lengths.append(((number - self.packets[first][0]) % 65_536 + 1) * _PACKET_MS)
+                first = at + 1
+        return lengths
+
+    def joined(self) -> bytes:
+        """Give all that was heard without the pauses, whoever made them: the speaker, or an engine that was late."""
+        starts = [place * BYTES_PER_MS for place, _, _ in self.arrivals]
+        return b"".join(self.pcm[start : start + _PACKET_MS * BYTES_PER_MS] for start in starts)
 
     def utterances(self, pause_ms: int = 400) -> Iterator[bytes]:
         """Give each stretch of sound between pauses."""
