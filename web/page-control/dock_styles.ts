@@ -40,6 +40,7 @@ export const dockStyles = css`
   .hint {
     color: var(--ink-3);
     font-size: 14px;
+    text-wrap: balance;
   }
   .title + .hint {
     margin-top: 3px;
@@ -104,9 +105,9 @@ export const dockStyles = css`
     border-color: var(--danger);
     color: var(--danger);
   }
-  sign-in,
-  fault-screen {
-    margin: 6px auto;
+  .dock:has(sign-in, fault-screen) {
+    width: min(524px, 100%);
+    padding: 24px 28px;
   }
   .notice {
     margin-top: 12px;
