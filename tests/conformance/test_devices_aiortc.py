@@ -109,3 +109,12 @@ async def test_a_device_opens_its_channel_late_and_speaks_the_retired_dialect(se
         recording = await device.recording()
         transcript = device.of("response.audio_transcript.done")[0]["transcript"]
         assert word_error_rate(transcript, await asyncio.to_thread(heard, recording.pcm)) <= 0.2
+
+
+async def test_a_device_that_announces_no_channel_is_heard_on_channel_0(server: Served) -> None:
+    options: dict[str, Any] = {"channel": "events", "channel_options": {"negotiated": True, "id": 0}}
+    async with calling_device(server.url, **options) as device:
+        await device.until_told("open")
+        await device.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
+        await device.until("session.created")
+        assert (await device.until("session.updated"))["session"]["instructions"] == "Be brief."

@@ -158,6 +158,18 @@ async def test_a_late_channel_of_any_label_is_greeted_then() -> None:
         assert (await caller.until("session.updated"))["session"]["instructions"] == "Be brief."
 
 
+async def test_channel_0_that_nobody_announced_is_there_for_the_first_message() -> None:
+    async with (
+        stage() as (supervisor, plane, board),
+        calling(supervisor, plane, board, channel=False) as caller,
+    ):
+        await asyncio.sleep(5)
+        assert caller.events == []
+        await caller.send("session.update", channel=0, session={"type": "realtime", "instructions": "Be brief."})
+        await caller.until("session.created")
+        assert (await caller.until("session.updated"))["session"]["instructions"] == "Be brief."
+
+
 async def test_a_channel_may_close_and_another_open() -> None:
     async with stage() as (supervisor, plane, board), calling(supervisor, plane, board) as caller:
         caller.remote.close_channel(1)

@@ -12,7 +12,9 @@ truncation (the session's machine). Who ends whom:
 | the client does not read its events, or sends more than we can | the call ends |
 
 The first reliable and ordered channel carries events, whatever its label and whoever opened it; a call without one is
-a call by voice alone. Neighbours: `event_channel`, `paced_speaker`, `parley.media.switchboard`.
+a call by voice alone. A client may also have agreed with itself on channel 0 (`negotiated: true`), which is announced
+nowhere: it is there for the first message that comes on it.
+Neighbours: `event_channel`, `paced_speaker`, `parley.media.switchboard`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from parley.media.commands import (
     AddPeer,
     CloseListener,
     ListenerId,
+    OpenChannel,
     OpenListener,
     RemovePeer,
     RestListener,
@@ -129,6 +132,7 @@ class WebRtcCall:
         self._changed = asyncio.Event()
         self._channels: dict[int, ChannelOpened] = {}
         self._events: EventChannel | None = None
+        self._unannounced: int | None = None
         self._hear: Callable[[AudioBlock], bool] = lambda block: True
         self.blocks_dropped = 0
         """Sound that the session was too late to take."""
@@ -188,7 +192,7 @@ class WebRtcCall:
             case PeerClosed():
                 self._closed("hung_up" if event.reason == "removed" else event.reason)
             case ChannelOpened():
-                if event.ordered and event.max_retransmits is None:
+                if event.ordered and event.max_retransmits is None and event.channel != self._unannounced:
                     self._channels[event.channel] = event
                     self._choose()
             case ChannelClosed():
@@ -196,6 +200,8 @@ class WebRtcCall:
                 if self._events is not None and self._events.channel == event.channel:
                     self._events.closed()
             case MessageReceived():
+                if event.channel == self._unannounced and self._events is None:
+                    self._events = self._event_channel(event.channel)
                 if (
                     self._events is not None
                     and event.channel == self._events.channel
@@ -211,6 +217,10 @@ class WebRtcCall:
         if self._state.connected:
             return
         self._state.connected = True
+        # As DTLS client we leave odd numbers to the peer's announced channels (RFC 8832 §6), so 0 is nobody else's.
+        if self._spec.sctp is not None and self._spec.dtls_role == "active":
+            self._unannounced = 0
+            self._board.submit(OpenChannel(self._spec.peer, 0, "", negotiated=True))
         slot = self._slot
         if slot is None:
             return
@@ -229,9 +239,11 @@ class WebRtcCall:
     def _choose(self) -> None:
         """Let the oldest usable channel carry events, if none does."""
         if self._events is None and self._channels:
-            sctp = self._spec.sctp
-            limit = sctp.max_message_bytes if sctp is not None else 0
-            self._events = EventChannel(self._board, self._spec.peer, next(iter(self._channels)), limit)
+            self._events = self._event_channel(next(iter(self._channels)))
+
+    def _event_channel(self, channel: int) -> EventChannel:
+        sctp = self._spec.sctp
+        return EventChannel(self._board, self._spec.peer, channel, sctp.max_message_bytes if sctp is not None else 0)
 
     # What the session wants to hear.
 

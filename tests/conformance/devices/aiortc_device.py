@@ -171,7 +171,7 @@ class Device:
         self.listening: asyncio.Task[None] | None = None
 
     def open(self, label: str) -> None:
-        self.channel = self.peer.createDataChannel(label)
+        self.channel = self.peer.createDataChannel(label, **self.options.get("channel_options", {}))
         self.channel.on("open", lambda: tell(open=label))
         self.channel.on("close", lambda: tell(closed=label))
         self.channel.on("message", lambda text: tell(event=json.loads(text)))
