@@ -15,6 +15,7 @@ NAMES = (
     "added_latency",
     "websocket_sessions",
     "webrtc_sessions",
+    "webrtc_turns",
 )
 
 
