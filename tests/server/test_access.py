@@ -58,7 +58,17 @@ async def test_a_stranger_gets_401_from_every_mint_and_agent_route() -> None:
 
 async def test_every_route_of_the_framework_is_guarded_or_known_to_be_open() -> None:
     """A new route is shut until somebody adds it here or gives it a permission."""
-    public = {"/healthz", "/readyz", "/", "/console", "/page-control", "/stage", "/assets/{path:path}", "/openapi.json", "/docs"}
+    public = {
+        "/healthz",
+        "/readyz",
+        "/",
+        "/console",
+        "/page-control",
+        "/stage",
+        "/assets/{path:path}",
+        "/openapi.json",
+        "/docs",
+    }
     public.add("/v1/apps/{app_id}/generate-ice-servers")  # STUN only, without a secret
     signed_in_pages = {"/ui/config", "/ui/login", "/ui/logout", "/ui/secret"}
     async with running_server(KEYED) as server, server.http() as http:
