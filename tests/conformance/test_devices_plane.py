@@ -68,3 +68,18 @@ async def test_a_libpeer_shaped_offer_without_channels_hears_an_answer(server: S
         await asyncio.sleep(6)
         read = await asyncio.to_thread(heard, bytes(device.heard))
         assert len(read.split()) >= 4, read
+
+
+async def test_ice_restarts_in_the_middle_of_a_conversation(server: Served) -> None:
+    async with calling_plane(server.url + GA, offer_text("chromium_audio_and_data")) as device:
+        await ask_and_hear(device)
+        await device.restart()
+        await asyncio.sleep(1.0)
+        device.heard.clear()
+        await device.speak(silence(300) + say("What can you do?") + silence(300))
+        transcript = (await device.until("response.output_audio_transcript.done"))["transcript"]
+        await device.until("output_audio_buffer.stopped")
+        await asyncio.sleep(0.5)
+        read = await asyncio.to_thread(heard, bytes(device.heard))
+        assert word_error_rate(transcript, read) <= 0.2, (transcript, read)
+        assert len([event for event in device.events if event["type"] == "session.created"]) == 1

@@ -72,19 +72,14 @@ class PlaneDevice:
         self._said = 0
         self._drained = 0
         self._channel: int | None = None
-        self._ice = IceCredentials(secrets.token_hex(4), secrets.token_hex(16))
+        self._ice = _credentials()
 
     async def call(self, address: str, offer: str, protocol: Literal["udp", "tcp"]) -> None:
         """Post `offer` with our own credentials in it, and connect by `protocol` alone."""
-        fingerprint = self._plane.identity.fingerprint.value
-        for name, value in (("ice-ufrag", self._ice.ufrag), ("ice-pwd", self._ice.password)):
-            offer = re.sub(rf"a={name}:\S+", f"a={name}:{value}", offer)
-        offer = re.sub(r"a=fingerprint:sha-256 \S+", f"a=fingerprint:sha-256 {fingerprint}", offer)
-        offer = re.sub(r"a=ssrc:\d+", f"a=ssrc:{_SSRC}", offer)
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
-            posted = await http.post(address, content=offer, headers={"content-type": "application/sdp"})
+        self._address, self._offer, self._protocol = address, offer, protocol
+        posted = await self._post(address)
         assert posted.status_code == 201, posted.text
-        self.answer = posted.text
+        self.answer, self.location = posted.text, posted.headers["location"]
         self._board.start()
         self._board.on_peer(_SERVER, self._take)
         self._board.on_speaker(_MOUTH, self._spoke)
@@ -97,6 +92,23 @@ class PlaneDevice:
         self._board.submit(OpenSpeaker(_MOUTH, _VOICE))
         self._board.submit(Subscribe(_SERVER, self._mid, _VOICE))
         self._board.submit(OpenListener(_EAR, PublicationId("server/voice"), "0", detect_speech=False))
+
+    async def restart(self) -> None:
+        """Restart ICE: new credentials on both sides, the same call."""
+        self._ice = _credentials()
+        posted = await self._post(self._address.partition("/v1/")[0] + self.location)
+        assert posted.status_code == 200, posted.text
+        self._board.submit(AddPeer(self._spec(posted.text, self._protocol)))
+
+    async def _post(self, address: str) -> httpx.Response:
+        offer = self._offer
+        fingerprint = self._plane.identity.fingerprint.value
+        for name, value in (("ice-ufrag", self._ice.ufrag), ("ice-pwd", self._ice.password)):
+            offer = re.sub(rf"a={name}:\S+", f"a={name}:{value}", offer)
+        offer = re.sub(r"a=fingerprint:sha-256 \S+", f"a=fingerprint:sha-256 {fingerprint}", offer)
+        offer = re.sub(r"a=ssrc:\d+", f"a=ssrc:{_SSRC}", offer)
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+            return await http.post(address, content=offer, headers={"content-type": "application/sdp"})
 
     async def speak(self, pcm: bytes) -> None:
         """Say something in real time."""
@@ -192,6 +204,10 @@ class PlaneDevice:
             while not holds():
                 self._news.clear()
                 await self._news.wait()
+
+
+def _credentials() -> IceCredentials:
+    return IceCredentials(secrets.token_hex(4), secrets.token_hex(16))
 
 
 @asynccontextmanager
