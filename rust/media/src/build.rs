@@ -5,10 +5,9 @@
 //! an association is applied as an offer of exactly that one m-line, made here from checked fields.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use str0m::change::SdpOffer;
+use str0m::bwe::Bitrate;
 use str0m::format::{Codec as LibraryCodec, FormatParams};
 use str0m::media::{Frequency, MediaKind};
 use str0m::net::TcpType;
@@ -16,13 +15,18 @@ use str0m::rtp::Extension;
 use str0m::{Candidate as IceCandidate, IceCreds, Rtc, RtcConfig, RtcError};
 
 use crate::identity::Identity;
-use crate::spec::{Candidate, Codec, IceCredentials, PeerSpec, Protocol, SctpSpec, Slot, StreamIds, TrackKind};
+use crate::learn::{self, Offer};
+use crate::spec::{Candidate, Codec, IceCredentials, PeerSpec, Protocol, Slot, StreamIds, TrackKind};
 
 /// What the library may hold of unsent messages.
 const CHANNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Largest message that we take.
 const MAX_MESSAGE_BYTES: u32 = 262_144;
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// What a network is taken to carry until it was measured: a small picture and sound.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(500);
+/// How often what a peer reports is gathered.
+const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
 /// Build the `Rtc` of a spec. Fails only where the library refuses what `PeerSpec::check` let pass.
 pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Result<Rtc, RtcError> {
@@ -32,16 +36,15 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
         .set_local_ice_credentials(credentials(&spec.local_ice))
         .set_dtls_cert(identity.certificate.clone())
         .set_crypto_provider(identity.crypto.clone())
-        .set_stats_interval(None)
+        .set_stats_interval(spec.estimates().then_some(STATISTICS_EVERY))
+        .enable_bwe(spec.estimates().then_some(FIRST_ESTIMATE))
         .set_rtcp_report_interval_audio(REPORT_EVERY)
         .set_sctp_max_buffered_amount(CHANNEL_BUFFER_BYTES)
         .set_sctp_max_message_size(MAX_MESSAGE_BYTES)
         .clear_codecs()
         .clear_extension_map();
-    for extension in &spec.extensions {
-        if let Some(known) = known_extension(&extension.uri) {
-            config = config.set_extension(extension.id, known);
-        }
+    for (id, extension) in learn::extensions(spec) {
+        config = config.set_extension(id, extension);
     }
     let mut seen = HashSet::new();
     for codec in spec.slots.iter().flat_map(|slot| &slot.codecs) {
@@ -57,6 +60,7 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
             );
         }
     }
+    learn::reserve(spec, config.codec_config());
     let mut rtc = config.build(now);
     for candidate in identity.candidates() {
         if let Some(candidate) = ice_candidate(candidate, true) {
@@ -69,7 +73,9 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
         }
     }
     if let Some(sctp) = &spec.sctp {
-        rtc.sdp_api().accept_offer(association_offer(spec, sctp)?)?;
+        let mut offer = Offer::to(spec);
+        offer.association(sctp);
+        rtc.sdp_api().accept_offer(offer.parse()?)?;
     } else {
         let fingerprint = str0m::config::Fingerprint {
             hash_func: spec.remote_fingerprint.algorithm.to_ascii_lowercase(),
@@ -81,6 +87,9 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
         api.start_dtls(spec.dtls_active)?;
     }
     rtc.direct_api().set_ice_controlling(!spec.ice_lite);
+    if spec.extensions.iter().any(|extension| extension.uri == Extension::TransportSequenceNumber.as_uri()) {
+        rtc.direct_api().enable_twcc_feedback();
+    }
     for slot in &spec.slots {
         declare(&mut rtc, slot);
     }
@@ -89,24 +98,68 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
 
 /// Declare a slot and its streams.
 pub(crate) fn declare(rtc: &mut Rtc, slot: &Slot) {
-    let mid = slot.mid.as_str().into();
     let kind = match slot.kind {
         TrackKind::Audio => MediaKind::Audio,
         TrackKind::Video => MediaKind::Video,
     };
     let mut api = rtc.direct_api();
-    let media = api.declare_media(mid, kind);
+    let media = api.declare_media(slot.mid.as_str().into(), kind);
     for rid in slot.receive.iter().filter_map(|stream| stream.rid.as_deref()) {
         media.expect_rid_rx(rid.into());
     }
+    expect_streams(rtc, slot);
+    declare_stream(rtc, slot);
+}
+
+fn expect_streams(rtc: &mut Rtc, slot: &Slot) {
+    let mut api = rtc.direct_api();
     for StreamIds { ssrc, rtx_ssrc, rid } in &slot.receive {
         if let Some(ssrc) = ssrc {
-            api.expect_stream_rx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, rid.as_deref().map(Into::into));
+            let rid = rid.as_deref().map(Into::into);
+            api.expect_stream_rx((*ssrc).into(), rtx_ssrc.map(Into::into), slot.mid.as_str().into(), rid);
         }
     }
+}
+
+fn declare_stream(rtc: &mut Rtc, slot: &Slot) {
     if let Some(StreamIds { ssrc: Some(ssrc), rtx_ssrc, .. }) = &slot.send {
-        api.declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None);
+        let mid = slot.mid.as_str().into();
+        rtc.direct_api().declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None);
     }
+}
+
+/// Turn the declared slots `old` into `new`. A stream that we send stays as it is until another takes its place on its
+/// slot: its retransmissions would begin their numbers anew, under the same key.
+/// Tells how many slots are new.
+pub(crate) fn redeclare(rtc: &mut Rtc, old: &[Slot], new: &[Slot]) -> usize {
+    let mut declared_anew = 0;
+    let rids = |slot: &Slot| -> Vec<Option<String>> { slot.receive.iter().map(|stream| stream.rid.clone()).collect() };
+    let same = |a: &Slot, b: &Slot| a.mid == b.mid && a.kind == b.kind && rids(a) == rids(b);
+    for gone in old.iter().filter(|before| !new.iter().any(|after| same(before, after))) {
+        rtc.direct_api().remove_media(gone.mid.as_str().into());
+    }
+    for slot in new {
+        let Some(before) = old.iter().find(|before| same(before, slot)) else {
+            declare(rtc, slot);
+            declared_anew += 1;
+            continue;
+        };
+        let mut api = rtc.direct_api();
+        for gone in before.receive.iter().filter(|stream| !slot.receive.contains(stream)) {
+            if let Some(ssrc) = gone.ssrc {
+                api.remove_stream_rx(ssrc.into());
+            }
+        }
+        let declared = api.stream_tx_by_mid(slot.mid.as_str().into(), None).map(|stream| *stream.ssrc());
+        if let (Some(declared), Some(wanted)) = (declared, slot.send_ssrc())
+            && declared != wanted
+        {
+            api.remove_stream_tx(declared.into());
+        }
+        expect_streams(rtc, slot);
+        declare_stream(rtc, slot);
+    }
+    declared_anew
 }
 
 pub(crate) fn credentials(ice: &IceCredentials) -> IceCreds {
@@ -124,7 +177,7 @@ fn ice_candidate(candidate: &Candidate, ours: bool) -> Option<IceCandidate> {
     built.ok()
 }
 
-fn library_codec(codec: &Codec) -> Option<LibraryCodec> {
+pub(crate) fn library_codec(codec: &Codec) -> Option<LibraryCodec> {
     Some(match codec.name.to_ascii_lowercase().as_str() {
         "opus" => LibraryCodec::Opus,
         "pcmu" => LibraryCodec::PCMU,
@@ -139,7 +192,7 @@ fn library_codec(codec: &Codec) -> Option<LibraryCodec> {
     })
 }
 
-fn known_extension(uri: &str) -> Option<Extension> {
+pub(crate) fn known_extension(uri: &str) -> Option<Extension> {
     let known = [
         Extension::AudioLevel,
         Extension::RtpMid,
@@ -149,27 +202,7 @@ fn known_extension(uri: &str) -> Option<Extension> {
         Extension::TransportSequenceNumber,
         Extension::VideoOrientation,
         Extension::TransmissionTimeOffset,
+        Extension::PlayoutDelay,
     ];
     known.into_iter().find(|extension| extension.as_uri() == uri)
-}
-
-fn association_offer(spec: &PeerSpec, sctp: &SctpSpec) -> Result<SdpOffer, RtcError> {
-    let setup = if spec.dtls_active { "passive" } else { "active" };
-    let mid: String = sctp.mid.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    let mut digest = String::new();
-    for (at, byte) in spec.remote_fingerprint.digest.iter().enumerate() {
-        let _ = write!(digest, "{}{byte:02X}", if at == 0 { "" } else { ":" });
-    }
-    let text = format!(
-        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n\
-         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n\
-         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\na=fingerprint:{hash} {digest}\r\na=setup:{setup}\r\n\
-         a=sctp-port:{port}\r\na=max-message-size:{size}\r\n",
-        ufrag = spec.remote_ice.ufrag,
-        password = spec.remote_ice.password,
-        hash = spec.remote_fingerprint.algorithm.to_ascii_lowercase(),
-        port = sctp.port,
-        size = sctp.max_message_bytes,
-    );
-    SdpOffer::from_sdp_string(&text).map_err(|error| RtcError::RemoteSdp(error.to_string()))
 }

@@ -6,7 +6,9 @@
 //! Packets:
 //! * [`shard`]: the machine that one thread runs; [`plane`] is what it is asked and tells
 //! * [`peer`]: ICE, DTLS, SRTP and [`channels`] of one peer, as its [`spec`] says, under our [`identity`]
-//! * [`demux`] finds the peer of a datagram, [`router`] and [`rewrite`] the subscribers of a packet, [`sender`] sends it
+//! * [`demux`] finds the peer of a datagram, [`router`] the subscribers of a packet, [`sender`] sends it
+//! * what a subscriber gets: [`layers`] chooses, [`keyframe`] tells when to change, [`rewrite`] keeps the numbers going
+//! * [`levels`] tells who speaks, [`statistics`] what passed; over a [`border`] packets reach other shards
 //! * an AI's ear: [`jitter`] with [`delay`] and [`decode`], then [`listener`]; its mouth: [`playout`], then [`speaker`]
 //!
 //! Sound:
@@ -18,6 +20,7 @@
 //! * [`file`]: uploads of any usual format to 24 kHz mono
 #![forbid(unsafe_code)]
 
+pub mod border;
 mod build;
 pub mod channels;
 pub mod decode;
@@ -28,13 +31,19 @@ pub mod file;
 pub mod g711;
 pub mod identity;
 pub mod jitter;
+pub mod keyframe;
+pub mod layers;
+mod learn;
+pub mod levels;
 pub mod listener;
 pub mod ogg_opus;
 pub mod opus;
 mod path;
 pub mod peer;
+mod pictures;
 pub mod plane;
 pub mod playout;
+pub mod rate;
 pub mod resample;
 pub mod rewrite;
 pub mod router;
@@ -42,4 +51,6 @@ pub mod sender;
 pub mod shard;
 pub mod speaker;
 pub mod spec;
+pub mod statistics;
+mod subscription;
 pub mod vad;

@@ -13,14 +13,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::channel::ChannelId;
 use str0m::net::{Protocol as LibraryProtocol, Receive};
 use str0m::rtp::RtpPacket;
 use str0m::{Event, Input, Output, Rtc, RtcError};
 
-use crate::build::{build, credentials, declare};
+use crate::build::{build, credentials, redeclare};
 use crate::channels::{ChannelOptions, Channels, Message};
 use crate::identity::Identity;
+use crate::learn::learn;
 use crate::path::Path;
 use crate::sender::{ForwardedExtensions, LibrarySender, OutgoingPacket, Sender};
 use crate::spec::{PeerSpec, Protocol};
@@ -125,6 +127,16 @@ pub enum PeerEvent {
     Drained(u16, u64),
 }
 
+/// What a peer reports of what it gets on one slot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reported {
+    pub loss: Option<f32>,
+    /// In the codec's clock.
+    pub jitter: Option<u32>,
+    pub nacks: u64,
+    pub keyframes_wanted: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Until then it must be connected.
@@ -154,12 +166,22 @@ pub struct Peer {
     closed_channels: Vec<ChannelId>,
     path: Path,
     wake_at: Option<Instant>,
+    /// Handshakes begun; each has keys of its own.
+    generation: u32,
+    estimate: Option<u64>,
+    /// What a receiver says that cannot report on every packet.
+    remb: Option<u64>,
+    round_trip: Option<Duration>,
+    reported: HashMap<String, Reported>,
+    /// Slots that were ever declared.
+    lines: usize,
 }
 
 impl Peer {
     /// Make a peer. Fails where the library refuses the spec.
     pub fn new(spec: PeerSpec, identity: Identity, now: Instant) -> Result<Self, RtcError> {
         let rtc = build(&spec, &identity, now)?;
+        let lines = spec.slots.len();
         Ok(Self {
             spec,
             identity,
@@ -176,12 +198,48 @@ impl Peer {
             closed_channels: Vec::new(),
             path: Path::default(),
             wake_at: Some(now),
+            generation: 0,
+            estimate: None,
+            remb: None,
+            round_trip: None,
+            reported: HashMap::new(),
+            lines,
         })
     }
 
     /// What it lives by.
     pub fn spec(&self) -> &PeerSpec {
         &self.spec
+    }
+
+    /// Counts its handshakes: with each, keys and the numbers of what it sends begin anew.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// What its network carries from us, in bits a second, as far as that is known.
+    pub fn estimate(&self) -> Option<u64> {
+        self.estimate
+    }
+
+    /// The same as a receiver says itself. It knows only of what it gets: a high value means nothing.
+    pub fn remb(&self) -> Option<u64> {
+        self.remb
+    }
+
+    /// There and back.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// What it reports of a slot.
+    pub(crate) fn reported(&self, mid: &str) -> Reported {
+        self.reported.get(mid).copied().unwrap_or_default()
+    }
+
+    /// Tell what its network should carry, in bits a second: `minimum` is filled up with padding while it does.
+    pub fn set_bandwidth(&mut self, minimum: u64, desired: u64) {
+        self.rtc.bwe().set_bitrate(Bitrate::from(minimum), Bitrate::from(desired));
     }
 
     /// When it wants to be polled at the latest.
@@ -269,18 +327,10 @@ impl Peer {
         }
     }
 
-    /// Become what `spec` says. Payload types and extension ids are fixed by the first spec.
+    /// Become what `spec` says.
     pub fn change(&mut self, spec: PeerSpec) {
-        for old in &self.spec.slots {
-            if !spec.slots.contains(old) {
-                self.rtc.direct_api().remove_media(old.mid.as_str().into());
-            }
-        }
-        for new in &spec.slots {
-            if !self.spec.slots.contains(new) {
-                declare(&mut self.rtc, new);
-            }
-        }
+        learn(&mut self.rtc, &self.spec, &spec, self.lines);
+        self.lines += redeclare(&mut self.rtc, &self.spec.slots, &spec.slots);
         if spec.remote_ice != self.spec.remote_ice || spec.local_ice != self.spec.local_ice {
             let mut api = self.rtc.direct_api();
             api.set_local_ice_credentials(credentials(&spec.local_ice));
@@ -358,6 +408,18 @@ impl Peer {
             }
             Event::ChannelOpen(id, label) => events.extend(self.channels.opened(&mut self.rtc, id, label)),
             Event::ChannelClose(id) => self.closed_channels.push(id),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, can_probe }) => {
+                self.estimate = can_probe.then(|| estimate.as_u64());
+            }
+            Event::EgressBitrateEstimate(BweKind::Remb { estimate, .. }) => self.remb = Some(estimate.as_u64()),
+            Event::PeerStats(stats) => self.round_trip = stats.rtt.or(self.round_trip),
+            Event::MediaEgressStats(stats) => {
+                let reported = self.reported.entry(stats.mid.to_string()).or_default();
+                reported.loss = stats.loss.or(reported.loss);
+                reported.jitter = stats.remote.map(|remote| remote.jitter).or(reported.jitter);
+                (reported.nacks, reported.keyframes_wanted) = (stats.nacks, stats.plis + stats.firs);
+                self.round_trip = stats.rtt.or(self.round_trip);
+            }
             Event::ChannelData(data) => events.extend(self.channels.received(data.id, data.binary, data.data)),
             _ => {}
         }
@@ -441,6 +503,9 @@ impl Peer {
             self.phase = Phase::Connecting(now + HANDSHAKE_FOR);
         }
         (self.built_at, self.checked, self.wake_at) = (now, false, Some(now));
+        self.generation += 1;
+        self.lines = self.spec.slots.len();
+        (self.estimate, self.remb) = (None, None);
         self.media_source = None;
         self.path = Path::default();
         self.streams.clear();

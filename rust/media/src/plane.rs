@@ -1,16 +1,20 @@
 //! What a shard is asked and what it tells: two closed unions of plain data, the Python contract's in Rust.
 
 use crate::channels::{ChannelOptions, Message};
+use crate::layers::LayerWish;
 use crate::listener::{HeardBlock, ListenerOptions};
 use crate::peer::CloseReason;
 use crate::playout::PlayoutEvent;
-use crate::spec::{ItemId, ListenerId, PeerId, PeerSpec, PublicationId, SpeakerId};
+use crate::spec::{InternalSlot, ItemId, ListenerId, PeerId, PeerSpec, PublicationId, SpeakerId};
+use crate::statistics::PeerStatistics;
 
 /// Carried out in order. What concerns something that is not there is ignored and counted.
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Add a peer, or change the one with this id.
     AddPeer(Box<PeerSpec>),
+    /// Add a peer without a connection, or change the slots of the one with this id.
+    AddInternal(PeerId, Vec<InternalSlot>),
     /// Say goodbye and forget.
     RemovePeer(PeerId),
     /// Feed a slot.
@@ -22,7 +26,7 @@ pub enum Command {
         /// With what.
         publication: PublicationId,
         /// Which simulcast layer.
-        preferred_rid: Option<String>,
+        wish: LayerWish,
     },
     /// Feed a slot with nothing.
     Unsubscribe(PeerId, String),
@@ -52,6 +56,10 @@ pub enum Command {
     CloseChannel(PeerId, u16),
     /// So many bytes of this peer's messages were fetched.
     MessagesFetched(PeerId, u64),
+    /// Tell who of those that this peer hears speaks, or do not any more.
+    WatchSpeakers(PeerId, bool),
+    /// Tell what passed, under this number.
+    TellStatistics(u64),
 }
 
 /// What happened.
@@ -77,6 +85,12 @@ pub enum Event {
     Speech(SpeakerId, PlayoutEvent),
     /// An ear's next block, and when its end came, in milliseconds since the shard's epoch.
     AudioHeard(ListenerId, HeardBlock, u64),
+    /// Of those that this peer hears another is the active speaker now, or none. May be lost.
+    ActiveSpeaker(PeerId, Option<PublicationId>),
+    /// How loud those are that anyone watches, in dBov. May be lost.
+    LevelsHeard(Vec<(PublicationId, i8)>),
+    /// What passed on this shard.
+    Statistics(u64, Vec<PeerStatistics>),
 }
 
 /// What was lost so far.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::Rtc;
-use str0m::rtp::{ExtensionValues, RtpWrite, VideoOrientation};
+use str0m::rtp::{ExtensionValues, RtpWrite, VideoOrientation, Vp8Patch};
 
 /// Header extensions that survive forwarding.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,8 +36,18 @@ pub struct OutgoingPacket {
     pub repairable: bool,
     /// Of the original.
     pub extensions: ForwardedExtensions,
+    /// New picture numbers.
+    pub(crate) patch: Option<Vp8Patch>,
     /// Without header.
     pub payload: Arc<[u8]>,
+}
+
+impl OutgoingPacket {
+    /// A packet that nobody has given an SSRC and a payload type yet.
+    pub fn unrouted(sequence: u64, timestamp: u32, marker: bool, payload: Arc<[u8]>) -> Self {
+        let extensions = ForwardedExtensions::default();
+        Self { ssrc: 0, payload_type: 0, sequence, timestamp, marker, repairable: false, extensions, patch: None, payload }
+    }
 }
 
 /// Protects and sends.
@@ -59,11 +69,14 @@ impl Sender for LibrarySender<'_> {
             video_orientation: packet.extensions.orientation,
             ..ExtensionValues::default()
         };
-        let write =
-            RtpWrite::new(packet.payload_type.into(), packet.sequence.into(), packet.timestamp, now, packet.payload)
-                .marker(packet.marker)
-                .nackable(packet.repairable)
-                .ext_vals(extensions);
+        let (payload_type, sequence) = (packet.payload_type.into(), packet.sequence.into());
+        let mut write = RtpWrite::new(payload_type, sequence, packet.timestamp, now, packet.payload)
+            .marker(packet.marker)
+            .nackable(packet.repairable)
+            .ext_vals(extensions);
+        if let Some(patch) = packet.patch {
+            write = write.vp8_patch(patch);
+        }
         stream.write_rtp(write);
         true
     }

@@ -19,14 +19,16 @@ use std::time::Instant;
 
 use crate::demux::{Demux, PeerKey, SourceChange};
 use crate::identity::Identity;
-use crate::peer::{CloseReason, Datagram, Peer, PeerEvent, ReceivedPacket, Transmit};
+use crate::peer::{CloseReason, Datagram, Peer, PeerEvent, Transmit};
 use crate::plane::{Command, Counters, Event};
-use crate::router::{Origin, RoutedPacket, Router};
+use crate::router::{Origin, Router};
 use crate::sender::OutgoingPacket;
 use crate::spec::{PeerId, PeerSpec, PublicationId, Slot};
 
+mod forwarding;
 mod media;
 
+use forwarding::{Internal, Reviews};
 use media::Media;
 
 /// Bytes of messages of one peer that may be told and not fetched.
@@ -38,6 +40,8 @@ struct Entry {
     armed: Option<Instant>,
     dirty: bool,
     unread_bytes: u64,
+    /// Of the peer's handshakes, the one that its routes know.
+    generation: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,17 +49,20 @@ enum Timer {
     Peer(PeerKey),
     Speaker(u64),
     Ear(u64),
+    Review,
 }
 
 /// One shard.
 pub struct Shard {
     identity: Identity,
     peers: HashMap<PeerKey, Entry>,
+    internals: HashMap<PeerKey, Internal>,
     keys: HashMap<PeerId, PeerKey>,
     next_key: u64,
     demux: Demux,
     router: Router,
     media: Media,
+    reviews: Reviews,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     dirty: Vec<PeerKey>,
     events: Vec<Event>,
@@ -69,11 +76,13 @@ impl Shard {
         Self {
             identity,
             peers: HashMap::new(),
+            internals: HashMap::new(),
             keys: HashMap::new(),
             next_key: 1,
             demux: Demux::default(),
             router: Router::default(),
             media: Media::new(epoch),
+            reviews: Reviews::default(),
             timers: BinaryHeap::new(),
             dirty: Vec::new(),
             events: Vec::new(),
@@ -89,7 +98,7 @@ impl Shard {
 
     /// Peers that are there.
     pub fn peers(&self) -> usize {
-        self.peers.len()
+        self.peers.len() + self.internals.len()
     }
 
     /// Whether a peer is there.
@@ -132,8 +141,14 @@ impl Shard {
             Command::RemovePeer(peer) => {
                 self.key(&peer).map(|key| self.drop_peer(now, key, CloseReason::Removed)).is_some()
             }
-            Command::Subscribe { peer, mid, publication, preferred_rid } => {
-                self.subscribe(now, &peer, &mid, &publication, preferred_rid)
+            Command::AddInternal(peer, slots) => self.add_internal(now, peer, slots),
+            Command::Subscribe { peer, mid, publication, wish } => {
+                self.subscribe(now, &peer, &mid, &publication, wish)
+            }
+            Command::WatchSpeakers(peer, on) => self.watch_speakers(now, &peer, on),
+            Command::TellStatistics(number) => {
+                self.tell_statistics(now, number);
+                true
             }
             Command::Unsubscribe(peer, mid) => self.key(&peer).map(|key| self.router.unsubscribe(key, &mid)).is_some(),
             Command::OpenChannel(peer, number, options) => {
@@ -193,10 +208,17 @@ impl Shard {
                 }
                 Timer::Speaker(number) => self.tick_speaker(now, at, number),
                 Timer::Ear(number) => self.tick_ear(at, number),
+                Timer::Review => self.on_review_timer(now),
             }
         }
-        while let Some(key) = self.dirty.pop() {
-            self.poll_peer(now, key);
+        while !self.dirty.is_empty() || self.router.take_review_due() {
+            while let Some(key) = self.dirty.pop() {
+                self.poll_peer(now, key);
+            }
+            if self.router.take_review_due() {
+                self.review_layers(now);
+                self.arm_review(now);
+            }
         }
     }
 
@@ -207,6 +229,8 @@ impl Shard {
         for key in keys {
             self.drop_peer(now, key, CloseReason::Closed);
         }
+        let internals: Vec<PeerKey> = self.internals.keys().copied().collect();
+        internals.into_iter().for_each(|key| self.forget_internal(key, CloseReason::Closed));
         self.media.clear();
         self.timers.clear();
     }
@@ -265,7 +289,7 @@ impl Shard {
             }
         }
         self.keys.insert(id, key);
-        self.peers.insert(key, Entry { peer: Box::new(peer), armed: None, dirty: false, unread_bytes: 0 });
+        self.peers.insert(key, Entry { peer: Box::new(peer), armed: None, dirty: false, unread_bytes: 0, generation: 0 });
         self.publish_slots(now, key, &slots);
         self.mark(key);
     }
@@ -304,13 +328,11 @@ impl Shard {
             return;
         }
         let fed_by = self.router.fed_by(key, &before.mid).cloned();
-        if same_stream {
-            self.router.unsubscribe(key, &before.mid);
-        } else {
-            self.router.forget(key, &before.mid);
-        }
-        if let (Some(slot), Some(publication)) = (after, fed_by) {
-            self.router.subscribe(key, slot, &publication, None);
+        let wish = self.router.wish(key, &before.mid).unwrap_or_default();
+        self.router.unsubscribe(key, &before.mid);
+        let kind = after.filter(|slot| slot.kind == before.kind);
+        if let (Some(slot), Some(publication)) = (kind, fed_by) {
+            self.router.subscribe(key, slot, &publication, wish);
         }
     }
 
@@ -328,38 +350,13 @@ impl Shard {
         self.media.rest_ears_of(publication);
     }
 
-    fn subscribe(
-        &mut self,
-        now: Instant,
-        peer: &PeerId,
-        mid: &str,
-        publication: &PublicationId,
-        preferred_rid: Option<String>,
-    ) -> bool {
-        let Some(key) = self.key(peer) else { return false };
-        let Some(slot) = self.peers.get(&key).and_then(|e| e.peer.spec().slots.iter().find(|slot| slot.mid == mid))
-        else {
-            return false;
-        };
-        let done = self.router.subscribe(key, &slot.clone(), publication, preferred_rid);
-        self.want_keyframe(now, publication);
-        done
-    }
-
-    fn want_keyframe(&mut self, now: Instant, publication: &PublicationId) {
-        let Some((key, mid)) = self.router.keyframe_wanted(now, publication) else { return };
-        if let Some(entry) = self.peers.get_mut(&key)
-            && let Some(place) = entry.peer.spec().slots.iter().position(|slot| slot.mid == mid)
-            && entry.peer.spec().slots[place].kind == crate::spec::TrackKind::Video
-        {
-            entry.peer.request_keyframe(place, None);
-            self.mark(key);
-        }
-    }
-
     fn poll_peer(&mut self, now: Instant, key: PeerKey) {
         let Some(entry) = self.peers.get_mut(&key) else { return };
         entry.dirty = false;
+        let generation = entry.peer.generation();
+        if generation != std::mem::replace(&mut entry.generation, generation) {
+            self.router.begin_key(key);
+        }
         let mut told = Vec::new();
         let transmits = &mut self.transmits;
         if catch_unwind(AssertUnwindSafe(|| entry.peer.poll(now, &mut told, transmits))).is_err() {
@@ -385,9 +382,9 @@ impl Shard {
             PeerEvent::Packet(packet) => self.on_packet(now, key, &packet),
             PeerEvent::KeyframeWanted(place) => {
                 let mid = entry.peer.spec().slots.get(place).map(|slot| slot.mid.clone());
-                let publication = mid.and_then(|mid| self.router.fed_by(key, &mid).cloned());
-                if let Some(publication) = publication {
-                    self.want_keyframe(now, &publication);
+                if let Some(mid) = mid {
+                    self.router.keyframe_wanted(now, key, &mid);
+                    self.ask_keyframes();
                 }
             }
             PeerEvent::ChannelOpened(number, options) => self.events.push(Event::ChannelOpened(id, number, options)),
@@ -404,46 +401,11 @@ impl Shard {
         }
     }
 
-    fn on_packet(&mut self, now: Instant, key: PeerKey, packet: &ReceivedPacket) {
-        let Some(slot) = self.peers.get(&key).and_then(|entry| entry.peer.spec().slots.get(packet.slot)) else {
-            return;
-        };
-        let Some(publication) = slot.publication.clone() else { return };
-        let Some(codec) = slot.codecs.iter().find(|codec| codec.payload_type == packet.payload_type).cloned() else {
-            return;
-        };
-        if let Some(audio) = codec.audio() {
-            self.media.hear_packet(now, &publication, audio, packet);
-        }
-        let outgoing = OutgoingPacket {
-            ssrc: 0,
-            payload_type: 0,
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            repairable: false,
-            extensions: packet.extensions,
-            payload: packet.payload.clone(),
-        };
-        let source = (key << 32) | u64::from(packet.ssrc);
-        let routed = RoutedPacket { source, codec: &codec, rid: packet.rid.as_deref(), packet: &outgoing };
-        self.route(now, &publication, routed);
-    }
-
-    fn route(&mut self, now: Instant, publication: &PublicationId, routed: RoutedPacket<'_>) {
-        let (peers, dirty) = (&mut self.peers, &mut self.dirty);
-        self.router.route(now, publication, routed, |key, packet| {
-            if let Some(entry) = peers.get_mut(&key)
-                && entry.peer.send(now, packet)
-                && !std::mem::replace(&mut entry.dirty, true)
-            {
-                dirty.push(key);
-            }
-        });
-    }
-
     /// Say goodbye and forget.
     fn drop_peer(&mut self, now: Instant, key: PeerKey, reason: CloseReason) {
+        if self.internals.contains_key(&key) {
+            return self.forget_internal(key, reason);
+        }
         if let Some(entry) = self.peers.get_mut(&key) {
             let transmits = &mut self.transmits;
             // What a broken peer cannot say any more is not said.
@@ -463,6 +425,7 @@ impl Shard {
         self.demux.remove(key, &spec.local_ice.ufrag);
         self.keys.remove(&spec.peer);
         self.router.forget_peer(key);
+        self.forget_reviews(key);
         for publication in spec.slots.iter().filter_map(|slot| slot.publication.as_ref()) {
             self.unpublish(publication);
         }
@@ -471,6 +434,22 @@ impl Shard {
 
     fn arm(&mut self, at: Instant, timer: Timer) {
         self.timers.push(Reverse((at, timer)));
+    }
+}
+
+/// Give a packet to a peer, which is polled with the whole batch.
+fn send(
+    peers: &mut HashMap<PeerKey, Entry>,
+    dirty: &mut Vec<PeerKey>,
+    now: Instant,
+    key: PeerKey,
+    packet: OutgoingPacket,
+) {
+    if let Some(entry) = peers.get_mut(&key)
+        && entry.peer.send(now, packet)
+        && !std::mem::replace(&mut entry.dirty, true)
+    {
+        dirty.push(key);
     }
 }
 

@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+/// The extension by which a receiver reports on every packet.
+const TRANSPORT_SEQUENCE: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -115,6 +118,21 @@ impl AudioCodec {
     }
 }
 
+/// The codecs of pictures that can be told apart from within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VideoCodec {
+    /// RFC 7741.
+    Vp8,
+    /// RFC 9628.
+    Vp9,
+    /// RFC 6184.
+    H264,
+    /// RFC 7798.
+    H265,
+    /// The Alliance for Open Media's payload format.
+    Av1,
+}
+
 /// One payload type of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codec {
@@ -133,6 +151,12 @@ pub struct Codec {
 }
 
 impl Codec {
+    /// A codec without parameters and retransmissions.
+    pub fn plain(payload_type: u8, name: &str, clock_rate_hz: u32, channels: u8) -> Self {
+        let (name, parameters) = (name.to_owned(), String::new());
+        Self { payload_type, name, clock_rate_hz, channels, parameters, rtx_payload_type: None }
+    }
+
     /// The codec as an AI knows it, if it does.
     pub fn audio(&self) -> Option<AudioCodec> {
         match self.name.to_ascii_lowercase().as_str() {
@@ -143,9 +167,52 @@ impl Codec {
         }
     }
 
+    /// The codec of pictures, if it is a known one.
+    pub fn video(&self) -> Option<VideoCodec> {
+        match self.name.to_ascii_lowercase().as_str() {
+            "vp8" => Some(VideoCodec::Vp8),
+            "vp9" => Some(VideoCodec::Vp9),
+            "h264" => Some(VideoCodec::H264),
+            "h265" => Some(VideoCodec::H265),
+            "av1" => Some(VideoCodec::Av1),
+            _ => None,
+        }
+    }
+
     /// Whether a packet of this codec can be sent as one of `other`.
     pub fn carries(&self, other: &Self) -> bool {
         self.name.eq_ignore_ascii_case(&other.name) && self.clock_rate_hz == other.clock_rate_hz
+    }
+
+    /// A value of the `fmtp` line, in lower case.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = self.parameters.split(';').filter_map(|pair| pair.split_once('='));
+        let found = pairs.into_iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().to_ascii_lowercase())
+    }
+
+    /// Of several payload types for one codec, the one whose profile is that of `other`, else the first.
+    pub fn best_for<'a>(codecs: &'a [Self], other: &Self) -> Option<&'a Self> {
+        let alike = |codec: &&Self| {
+            codec.profile() == other.profile()
+                && codec.parameter("packetization-mode") == other.parameter("packetization-mode")
+        };
+        let mut carrying = codecs.iter().filter(|codec| codec.carries(other));
+        let first = carrying.next()?;
+        Some(if alike(&first) { first } else { carrying.find(alike).unwrap_or(first) })
+    }
+
+    /// What a decoder must be able to do: profile and constraints, without the level.
+    fn profile(&self) -> String {
+        match self.video() {
+            Some(VideoCodec::H264) => {
+                let profile = self.parameter("profile-level-id").unwrap_or_else(|| "420010".into());
+                profile.chars().take(4).collect()
+            }
+            Some(VideoCodec::Vp9 | VideoCodec::H265) => self.parameter("profile-id").unwrap_or_default(),
+            Some(VideoCodec::Av1) => self.parameter("profile").unwrap_or_default(),
+            Some(VideoCodec::Vp8) | None => String::new(),
+        }
     }
 }
 
@@ -209,6 +276,15 @@ pub struct SctpSpec {
     pub max_message_bytes: u32,
 }
 
+/// A slot of a peer without a connection: what it is fed with is heard in process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InternalSlot {
+    /// As in the session that it stands for.
+    pub mid: String,
+    /// What is sent to it, for listeners.
+    pub heard_as: PublicationId,
+}
+
 /// A whole peer. Given again under the same id it replaces the old one: the core finds the difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerSpec {
@@ -232,6 +308,9 @@ pub struct PeerSpec {
     pub ice_lite: bool,
     /// Needed only where we check.
     pub remote_candidates: Vec<Candidate>,
+    /// Find out what the peer's network carries; fixed when the peer is added. Where there is a slot for pictures it is
+    /// found out anyway.
+    pub estimate_bandwidth: bool,
 }
 
 /// Why a spec cannot be served.
@@ -275,11 +354,57 @@ impl PeerSpec {
         Ok(())
     }
 
+    /// Whether to find out what the peer's network carries. It takes the peer's reports on every packet.
+    pub(crate) fn estimates(&self) -> bool {
+        let wanted = self.estimate_bandwidth || self.slots.iter().any(|slot| slot.kind == TrackKind::Video);
+        wanted && self.extensions.iter().any(|extension| extension.uri == TRANSPORT_SEQUENCE)
+    }
+
     fn ssrcs(&self) -> impl Iterator<Item = u32> + '_ {
         self.slots
             .iter()
             .flat_map(|slot| slot.receive.iter().chain(slot.send.iter()))
             .flat_map(|stream| [stream.ssrc, stream.rtx_ssrc])
             .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codec(payload_type: u8, name: &str, parameters: &str) -> Codec {
+        Codec {
+            payload_type,
+            name: name.into(),
+            clock_rate_hz: 90_000,
+            channels: 1,
+            parameters: parameters.into(),
+            rtx_payload_type: None,
+        }
+    }
+
+    #[test]
+    fn a_payload_type_is_chosen_by_profile() {
+        let codecs = [
+            codec(96, "VP8", ""),
+            codec(98, "VP9", "profile-id=0"),
+            codec(100, "VP9", "profile-id=2"),
+            codec(102, "H264", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f"),
+            codec(104, "H264", "packetization-mode=0;profile-level-id=42e01f"),
+            codec(106, "H264", "packetization-mode=1; profile-level-id=42E034"),
+        ];
+        for (name, parameters, expected) in [
+            ("vp8", "x=1", Some(96)),
+            ("VP9", "profile-id=2", Some(100)),
+            ("VP9", "profile-id=1", Some(98)),
+            ("H264", "profile-level-id=42e01f;packetization-mode=1", Some(106)),
+            ("H264", "profile-level-id=42e01f;packetization-mode=0", Some(104)),
+            ("H264", "profile-level-id=640c1f;packetization-mode=1", Some(102)),
+            ("AV1", "", None),
+        ] {
+            let chosen = Codec::best_for(&codecs, &codec(1, name, parameters)).map(|codec| codec.payload_type);
+            assert_eq!(chosen, expected, "{name} {parameters}");
+        }
     }
 }

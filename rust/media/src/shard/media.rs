@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::{Shard, Timer};
 use crate::jitter::{Arrival, JitterBuffer};
+use crate::levels::dbov_of;
 use crate::listener::{Listener, ListenerOptions};
-use crate::peer::ReceivedPacket;
 use crate::plane::{Command, Event};
 use crate::playout::{Frame, PlayoutEvent, RATE_HZ};
 use crate::router::{Origin, RoutedPacket};
-use crate::sender::{ForwardedExtensions, OutgoingPacket};
+use crate::rewrite::SourceKey;
+use crate::sender::OutgoingPacket;
 use crate::speaker::Speaker;
 use crate::spec::{AudioCodec, Codec, ListenerId, PublicationId, SpeakerId};
 
@@ -24,9 +25,6 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 const GRID: Duration = Duration::from_millis(2);
 /// How much a mouth may be late and still say everything.
 const CATCH_UP: Duration = Duration::from_millis(60);
-/// Marks the sources that are mouths.
-const SPEAKER_SOURCE: u64 = 1 << 63;
-
 struct Mouth {
     id: SpeakerId,
     publication: PublicationId,
@@ -106,14 +104,15 @@ impl Media {
         &mut self,
         now: Instant,
         publication: &PublicationId,
-        codec: AudioCodec,
-        packet: &ReceivedPacket,
+        routed: &RoutedPacket<'_>,
     ) {
+        let Some(codec) = routed.codec.audio() else { return };
+        let packet = routed.packet;
         for number in self.ears_of.get(publication).into_iter().flatten() {
             let Some(ear) = self.ears.get_mut(number) else { continue };
             let arrival = Arrival {
                 codec,
-                ssrc: packet.ssrc,
+                ssrc: routed.source.stream(),
                 sequence: packet.sequence,
                 timestamp: packet.timestamp,
                 payload: packet.payload.clone(),
@@ -218,7 +217,7 @@ impl Shard {
 
     /// The publication is there: its ears tick. Those of mouths tick with the mouth.
     pub(super) fn wake_ears(&mut self, now: Instant, publication: &PublicationId) {
-        if !matches!(self.router.origin(publication), Some(Origin::Peer(..))) {
+        if !matches!(self.router.origin(publication), Some(Origin::Peer(..) | Origin::Slot(..))) {
             return;
         }
         for number in self.media.ears_of(publication) {
@@ -277,31 +276,18 @@ impl Shard {
         let spoken = mouth.speaker.tick(&codecs, &mut told);
         let (id, publication) = (mouth.id.clone(), mouth.publication.clone());
         self.events.extend(told.into_iter().map(|event| Event::Speech(id.clone(), event)));
+        let level = dbov_of(spoken.frame.as_ref().map_or(&[], |frame| &frame[..]));
         for frame in spoken.encoded {
             let (name, channels) = match frame.codec {
                 AudioCodec::Opus => ("opus", 2),
                 AudioCodec::Pcmu => ("PCMU", 1),
                 AudioCodec::Pcma => ("PCMA", 1),
             };
-            let codec = Codec {
-                payload_type: 0,
-                name: name.into(),
-                clock_rate_hz: frame.codec.clock_hz(),
-                channels,
-                parameters: String::new(),
-                rtx_payload_type: None,
-            };
-            let packet = OutgoingPacket {
-                ssrc: 0,
-                payload_type: 0,
-                sequence: frame.sequence,
-                timestamp: frame.timestamp,
-                marker: frame.marker,
-                repairable: false,
-                extensions: ForwardedExtensions::default(),
-                payload: frame.payload,
-            };
-            let routed = RoutedPacket { source: SPEAKER_SOURCE | number, codec: &codec, rid: None, packet: &packet };
+            let codec = Codec::plain(0, name, frame.codec.clock_hz(), channels);
+            let mut packet = OutgoingPacket::unrouted(frame.sequence, frame.timestamp, frame.marker, frame.payload);
+            packet.extensions.audio_level = Some(level);
+            let (source, rid) = (SourceKey::mouth(number), None);
+            let routed = RoutedPacket { source, codec: &codec, rid, spoken: true, packet: &packet };
             self.route(now, &publication, routed);
         }
         for ear in self.media.ears_of(&publication) {

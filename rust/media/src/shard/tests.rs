@@ -11,6 +11,7 @@ use world::{Client, World, client_spec, opus_packets, server_spec, tone, voice_l
 
 use super::*;
 use crate::channels::{ChannelOptions, Message};
+use crate::layers::LayerWish;
 use crate::listener::ListenerOptions;
 use crate::opus::Decoder;
 use crate::playout::PlayoutEvent;
@@ -45,7 +46,7 @@ fn speak_from_ai(world: &mut World, samples: usize) {
         peer: "ann".into(),
         mid: "0".into(),
         publication: "ai".into(),
-        preferred_rid: None,
+        wish: LayerWish::default(),
     });
     world.command(Command::PushSpeech("voice".into(), "a".into(), tone(samples)));
 }
@@ -151,7 +152,7 @@ fn two_peers_hear_each_other_and_not_themselves() {
             peer: listener.into(),
             mid: "0".into(),
             publication: source.into(),
-            preferred_rid: None,
+            wish: LayerWish::default(),
         });
     }
     world.client_mut("ann").speak(opus_packets(&tone(24_000)));
@@ -166,7 +167,7 @@ fn two_peers_hear_each_other_and_not_themselves() {
         peer: "bob".into(),
         mid: "0".into(),
         publication: "ann/mic".into(),
-        preferred_rid: None,
+        wish: LayerWish::default(),
     });
     world.client_mut("ann").speak(opus_packets(&tone(4_800)));
     world.run(500);

@@ -80,6 +80,7 @@ pub fn server_spec(name: &str, client: &Identity) -> PeerSpec {
         sctp: Some(SctpSpec { mid: "1".into(), port: 5_000, max_message_bytes: 262_144 }),
         ice_lite: true,
         remote_candidates: vec![],
+        estimate_bandwidth: false,
     }
 }
 
@@ -162,6 +163,7 @@ impl Client {
             marker: false,
             repairable: false,
             extensions: crate::sender::ForwardedExtensions::default(),
+            patch: None,
             payload: payload.into(),
         };
         self.sequence += 1;

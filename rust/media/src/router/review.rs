@@ -1,0 +1,210 @@
+//! A look at all subscriptions every now and then: layers, levels, and what passed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Origin, Publication, Router, Target};
+use crate::demux::PeerKey;
+use crate::layers::{Given, LayerSeen, Viewer, allocate};
+use crate::spec::{PublicationId, TrackKind};
+use crate::statistics::{LayerStatistics, PublicationStatistics, SubscriptionStatistics};
+
+/// What a peer's network should carry, in bits a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerDemand {
+    /// Whose.
+    pub peer: PeerKey,
+    /// All that was wished, with room to climb.
+    pub desired: u64,
+    /// What would be needed to give someone the next better layer; none where all are given their best.
+    pub next: Option<u64>,
+}
+
+impl Publication {
+    /// Pictures that come in now, by layer.
+    fn seen(&mut self, now: Instant) -> Vec<LayerSeen> {
+        let flowing = self.layers.iter_mut().filter(|layer| layer.count.rate.flows(now));
+        flowing
+            .map(|layer| LayerSeen {
+                rid: layer.rid.clone().unwrap_or_else(|| "".into()),
+                bits_per_second: layer.count.rate.bits_per_second(now),
+            })
+            .collect()
+    }
+}
+
+/// Where a subscription is.
+type Place = (PublicationId, usize);
+
+impl Router {
+    /// Whether something changed that a review should not wait for.
+    pub fn take_review_due(&mut self) -> bool {
+        std::mem::take(&mut self.review_due)
+    }
+
+    /// Whether there is anything to review.
+    pub fn needs_reviews(&self) -> bool {
+        let mut all = self.publications.values().flat_map(|known| &known.subscriptions);
+        all.any(|one| one.kind == TrackKind::Video)
+    }
+
+    /// Choose a layer for every subscription; `estimate` is what a peer's network carries, where that is known.
+    pub fn review(&mut self, now: Instant, estimate: impl Fn(PeerKey) -> Option<u64>) -> Vec<PeerDemand> {
+        let mut by_peer: BTreeMap<PeerKey, Vec<Place>> = BTreeMap::new();
+        let mut other_use: BTreeMap<PeerKey, u64> = BTreeMap::new();
+        let mut seen: BTreeMap<PublicationId, Vec<LayerSeen>> = BTreeMap::new();
+        for (name, known) in &mut self.publications {
+            if known.subscriptions.iter().any(|one| one.kind == TrackKind::Video) {
+                seen.insert(name.clone(), known.seen(now));
+            }
+            for (place, one) in known.subscriptions.iter_mut().enumerate() {
+                if one.kind == TrackKind::Video {
+                    by_peer.entry(one.peer).or_default().push((name.clone(), place));
+                } else {
+                    *other_use.entry(one.peer).or_default() += one.sent.rate.bits_per_second(now);
+                }
+            }
+        }
+        let mut demands = Vec::new();
+        for (peer, mut places) in by_peer {
+            places.sort_by_key(|(name, place)| self.publications[name].subscriptions[*place].mid.clone());
+            let other = other_use.get(&peer).copied().unwrap_or(0);
+            let budget = estimate(peer).map(|estimate| estimate.saturating_sub(other));
+            let given = self.allocate(now, budget, &places, &seen);
+            demands.push(demand(peer, other, &given));
+            for ((name, place), given) in places.into_iter().zip(given) {
+                self.apply(now, &name, place, given);
+            }
+        }
+        demands
+    }
+
+    fn allocate(
+        &mut self,
+        now: Instant,
+        budget: Option<u64>,
+        places: &[Place],
+        seen: &BTreeMap<PublicationId, Vec<LayerSeen>>,
+    ) -> Vec<Given> {
+        let mut parts = Vec::with_capacity(places.len());
+        for (name, place) in places {
+            let one = &mut self.publications.get_mut(name).expect("places were just found").subscriptions[*place];
+            let current = one.current_rid().map(|rid| rid.cloned().unwrap_or_else(|| "".into()));
+            parts.push((one.wish.clone(), current, std::mem::take(&mut one.climb)));
+        }
+        let mut viewers: Vec<Viewer<'_>> = parts
+            .iter_mut()
+            .zip(places)
+            .map(|((wish, current, climb), (name, _))| Viewer {
+                wish,
+                layers: &seen[name],
+                current: current.as_deref(),
+                climb,
+            })
+            .collect();
+        let given = allocate(now, budget, &mut viewers);
+        for ((name, place), (_, _, climb)) in places.iter().zip(parts) {
+            self.publications.get_mut(name).expect("places were just found").subscriptions[*place].climb = climb;
+        }
+        given
+    }
+
+    fn apply(&mut self, now: Instant, name: &PublicationId, place: usize, given: Given) {
+        let Some(known) = self.publications.get_mut(name) else { return };
+        let flows = known.layers.iter().any(|layer| layer.count.rate.flows(now));
+        let one = &mut known.subscriptions[place];
+        let Some(rid) = given.rid else {
+            // A source that pauses may go on as it was; a wish that leaves nothing is to be kept.
+            if flows {
+                one.pause();
+            }
+            return;
+        };
+        let rid: Option<Arc<str>> = (!rid.is_empty()).then_some(rid);
+        let target = Target::Layer(rid.clone());
+        let changed = one.target != target;
+        one.target = target;
+        let waits = one.current_rid() != Some(rid.as_ref());
+        if changed && waits {
+            self.ask_keyframe(now, name, rid.as_ref());
+        }
+    }
+
+    /// What a peer hears, each with its loudness.
+    pub fn heard_by(&self, now: Instant, peer: PeerKey) -> Vec<(PublicationId, f32)> {
+        let audible = self.publications.iter().filter(|(_, known)| {
+            known.origin.is_some()
+                && known.subscriptions.iter().any(|one| one.peer == peer && one.kind == TrackKind::Audio)
+        });
+        audible.map(|(name, known)| (name.clone(), known.level.loudness(now))).collect()
+    }
+
+    /// The last level of a publication, in dBov.
+    pub fn level(&self, now: Instant, publication: &PublicationId) -> i8 {
+        self.publications.get(publication).map_or(i8::MIN + 1, |known| known.level.dbov(now))
+    }
+
+    /// What passed on all slots of a peer; loss and requests are the peer's to tell.
+    pub fn statistics(
+        &mut self,
+        now: Instant,
+        peer: PeerKey,
+    ) -> (Vec<PublicationStatistics>, Vec<SubscriptionStatistics>) {
+        let (mut published, mut subscribed) = (Vec::new(), Vec::new());
+        for (name, known) in &mut self.publications {
+            if let Some(Origin::Peer(owner, mid)) = &known.origin
+                && *owner == peer
+            {
+                published.push(PublicationStatistics {
+                    mid: mid.clone(),
+                    publication: Some(name.clone()),
+                    subscribers: known.subscriptions.len() as u64,
+                    keyframes_asked: known.keyframes_asked,
+                    layers: known.layers.iter_mut().map(|layer| layer.statistics(now)).collect(),
+                });
+            }
+            for one in known.subscriptions.iter_mut().filter(|one| one.peer == peer) {
+                subscribed.push(SubscriptionStatistics {
+                    mid: one.mid.clone(),
+                    publication: Some(name.clone()),
+                    rid: one.current_rid().flatten().map(ToString::to_string),
+                    packets: one.sent.packets,
+                    bytes: one.sent.bytes,
+                    bits_per_second: one.sent.rate.bits_per_second(now),
+                    switches: one.sent.switches,
+                    ..SubscriptionStatistics::default()
+                });
+            }
+        }
+        published.sort_by(|a, b| a.mid.cmp(&b.mid));
+        subscribed.sort_by(|a, b| a.mid.cmp(&b.mid));
+        (published, subscribed)
+    }
+}
+
+impl super::Layer {
+    fn statistics(&mut self, now: Instant) -> LayerStatistics {
+        LayerStatistics {
+            rid: self.rid.as_deref().map(Into::into),
+            packets: self.count.packets,
+            bytes: self.count.bytes,
+            lost: self.count.lost(),
+            jitter_ms: self.count.jitter_ms(self.clock_hz),
+            bits_per_second: self.count.rate.bits_per_second(now),
+        }
+    }
+}
+
+fn demand(peer: PeerKey, other: u64, given: &[Given]) -> PeerDemand {
+    let total = |of: fn(&Given) -> u64| other + given.iter().map(of).sum::<u64>();
+    let now = total(|given| given.bits_per_second);
+    let step = |given: &Given| Some(given.next_bits_per_second? - given.bits_per_second.min(given.next_bits_per_second?));
+    let cheapest = given.iter().filter_map(step).min();
+    PeerDemand {
+        peer,
+        // A third more than the best layers take, so that their rates may vary and the climb has room.
+        desired: total(|given| given.wished_bits_per_second) * 4 / 3,
+        next: cheapest.map(|step| (now + step) * 5 / 4),
+    }
+}

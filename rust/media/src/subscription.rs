@@ -1,0 +1,184 @@
+//! One subscription: what a peer's slot gets of a publication, in the slot's own numbers.
+//!
+//! Pictures change layer or source on a key frame only: until it comes, what was forwarded goes on; a slot that was given
+//! nothing yet waits. Then sequence, time stamp and picture numbers go on without a gap. Sound changes at once.
+//!
+//! Neighbours: `layers` chooses the target, `router` holds all subscriptions and asks for key frames.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::demux::PeerKey;
+use crate::keyframe::starts_keyframe;
+use crate::layers::{Climb, LayerWish};
+use crate::pictures::Pictures;
+use crate::rate::Rate;
+use crate::rewrite::{Rewriter, SourceKey};
+use crate::router::RoutedPacket;
+use crate::sender::OutgoingPacket;
+use crate::spec::{AudioCodec, Codec, PublicationId, TrackKind, VideoCodec};
+
+/// Numbers that outlive a subscription: what the slot sees must not begin again.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub rewriter: Rewriter,
+    pictures: Pictures,
+}
+
+/// Which layer a subscription should get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Nothing was decided yet: whatever comes.
+    Any,
+    /// The wish leaves nothing.
+    Nothing,
+    /// This one; none where there are no layers.
+    Layer(Option<Arc<str>>),
+}
+
+/// Where packets go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sink {
+    /// Out, under this SSRC.
+    Stream(u32),
+    /// To whoever hears this publication, in process.
+    Heard(PublicationId),
+}
+
+/// What became of a packet.
+pub(crate) enum Forward {
+    /// It goes out.
+    Send(OutgoingPacket),
+    /// It is heard in process, as it is.
+    Hear(PublicationId),
+    /// A key frame of its layer must come first.
+    AwaitsKeyframe,
+    /// It is not for this slot.
+    Drop,
+}
+
+/// Counts of what was forwarded.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub packets: u64,
+    pub bytes: u64,
+    pub switches: u64,
+    pub rate: Rate,
+}
+
+/// A slot that is fed.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub peer: PeerKey,
+    pub mid: String,
+    pub kind: TrackKind,
+    pub codecs: Vec<Codec>,
+    pub sink: Sink,
+    pub wish: LayerWish,
+    pub target: Target,
+    pub climb: Climb,
+    pub sent: Sent,
+    pub numbers: Numbers,
+    current: Option<(SourceKey, Option<Arc<str>>)>,
+}
+
+impl Subscription {
+    pub fn new(peer: PeerKey, mid: String, kind: TrackKind, codecs: Vec<Codec>, sink: Sink, wish: LayerWish) -> Self {
+        Self {
+            peer,
+            mid,
+            kind,
+            codecs,
+            sink,
+            wish,
+            target: Target::Any,
+            climb: Climb::default(),
+            sent: Sent::default(),
+            numbers: Numbers::default(),
+            current: None,
+        }
+    }
+
+    /// The layer that is forwarded; none while there is none.
+    pub fn current_rid(&self) -> Option<Option<&Arc<str>>> {
+        self.current.as_ref().map(|(_, rid)| rid.as_ref())
+    }
+
+    /// What a mouth must speak for it.
+    pub fn spoken(&self) -> Option<AudioCodec> {
+        self.codecs.iter().find_map(Codec::audio)
+    }
+
+    /// The receiver has a new key and saw nothing yet.
+    pub fn begin_key(&mut self) {
+        self.numbers.rewriter.begin_key();
+        if self.kind == TrackKind::Video {
+            self.current = None;
+        }
+    }
+
+    /// Take a packet of the publication.
+    pub fn forward(&mut self, now: Instant, routed: &RoutedPacket<'_>, first_of_frame: bool) -> Forward {
+        // A mouth speaks each codec; a slot takes the one that it prefers.
+        let accepted = if routed.spoken {
+            self.codecs.iter().find(|codec| codec.audio().is_some()).filter(|codec| codec.carries(routed.codec))
+        } else {
+            Codec::best_for(&self.codecs, routed.codec)
+        };
+        let Some((payload_type, clock_hz)) = accepted.map(|codec| (codec.payload_type, codec.clock_rate_hz)) else {
+            return Forward::Drop;
+        };
+        let video = routed.codec.video().filter(|_| self.kind == TrackKind::Video);
+        if self.current.as_ref().is_none_or(|(source, _)| *source != routed.source) {
+            if !self.wants(routed.rid) {
+                return Forward::Drop;
+            }
+            if video.is_some_and(|codec| !starts_keyframe(codec, &routed.packet.payload, first_of_frame)) {
+                return Forward::AwaitsKeyframe;
+            }
+            self.sent.switches += u64::from(self.current.is_some());
+            self.current = Some((routed.source, routed.rid.cloned()));
+        }
+        let packet = routed.packet;
+        let ssrc = match &self.sink {
+            Sink::Stream(ssrc) => *ssrc,
+            Sink::Heard(publication) => {
+                let heard_as = publication.clone();
+                self.count(now, packet);
+                return Forward::Hear(heard_as);
+            }
+        };
+        let (number, stamp) = (packet.sequence, packet.timestamp);
+        let Some((sequence, timestamp)) = self.numbers.rewriter.rewrite(now, routed.source, number, stamp, clock_hz)
+        else {
+            return Forward::Drop;
+        };
+        let patch = match video {
+            Some(VideoCodec::Vp8) => self.numbers.pictures.renumber(routed.source, &packet.payload),
+            _ => None,
+        };
+        self.count(now, packet);
+        let repairable = self.kind == TrackKind::Video;
+        Forward::Send(OutgoingPacket { ssrc, payload_type, sequence, timestamp, repairable, patch, ..packet.clone() })
+    }
+
+    /// Send nothing more of what is forwarded now.
+    pub fn pause(&mut self) {
+        self.target = Target::Nothing;
+        self.current = None;
+    }
+
+    fn wants(&self, rid: Option<&Arc<str>>) -> bool {
+        match &self.target {
+            Target::Any => rid.is_none() || self.wish.preferred.is_none() || self.wish.preferred.as_ref() == rid,
+            Target::Nothing => false,
+            Target::Layer(layer) => layer.as_ref() == rid,
+        }
+    }
+
+    fn count(&mut self, now: Instant, packet: &OutgoingPacket) {
+        self.sent.packets += 1;
+        self.sent.bytes += packet.payload.len() as u64;
+        self.sent.rate.add(now, packet.payload.len());
+    }
+}
