@@ -345,6 +345,12 @@ impl Peer {
         self.phase == Phase::Connected && LibrarySender(&mut self.rtc).send(now, packet)
     }
 
+    /// What is beneath, for tests that play a peer which is not ours.
+    #[cfg(test)]
+    pub(crate) fn library(&mut self) -> &mut Rtc {
+        &mut self.rtc
+    }
+
     /// Ask the peer for a key frame on the slot at this place.
     pub fn request_keyframe(&mut self, slot: usize, rid: Option<&str>) {
         let Some(slot) = self.spec.slots.get(slot) else { return };

@@ -25,6 +25,11 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
+    /// What comes next is another stretch, also of the same source.
+    pub fn begin_stretch(&mut self) {
+        self.source = None;
+    }
+
     /// Number a packet; none if it goes out as it is.
     pub fn renumber(&mut self, source: SourceKey, payload: &[u8]) -> Option<Vp8Patch> {
         let descriptor = Vp8Descriptor::parse(payload).ok()?;

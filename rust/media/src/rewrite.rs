@@ -104,6 +104,13 @@ impl Rewriter {
         Some((out, stamp))
     }
 
+    /// What comes next is another stretch, also of the same source: what was not sent in between was not lost.
+    pub fn begin_stretch(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.source = SourceKey { owner: u64::MAX, generation: 0, ssrc: 0 };
+        }
+    }
+
     /// The receiver has a new key and counts roll-overs from 0 again. What it sees of the numbers goes on.
     pub fn begin_key(&mut self) {
         if let Some(running) = &mut self.running {
@@ -168,6 +175,17 @@ mod tests {
             }
         }
         assert!(seen.len() >= 80);
+    }
+
+    #[test]
+    fn a_new_stretch_of_the_same_source_leaves_no_gap() {
+        let (mut rewriter, now) = (Rewriter::default(), Instant::now());
+        rewriter.begin_stretch();
+        rewriter.rewrite(now, source(1), 10, 960, 48_000).unwrap();
+        rewriter.begin_stretch();
+        let later = now + Duration::from_secs(1);
+        assert_eq!(rewriter.rewrite(later, source(1), 60, 48_960, 48_000).unwrap(), (1_001, 48_960));
+        assert!(rewriter.rewrite(later, source(1), 59, 48_000, 48_000).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::border::{BorderMessage, ShardIndex, To};
 use crate::demux::PeerKey;
+use crate::keyframe::starts_keyframe;
 use crate::layers::LayerWish;
 use crate::levels::Level;
 use crate::rewrite::SourceKey;
@@ -279,7 +280,8 @@ impl Router {
         if let Some(dbov) = routed.packet.extensions.audio_level {
             known.level.hear(now, dbov, routed.packet.extensions.voice_activity);
         }
-        for shard in known.wanters.keys() {
+        // What came from another shard goes to no third one.
+        for shard in known.wanters.keys().filter(|_| known.is_local()) {
             self.outbox.push((To::Shard(*shard), BorderMessage::packet(publication, &routed)));
         }
         let mut awaited = known.layers[place].owed;
@@ -349,6 +351,11 @@ impl Publication {
         let numbers = (packet.sequence, packet.timestamp);
         layer.count.add(now, fresh, numbers, packet.payload.len(), layer.clock_hz);
         let first_of_frame = layer.timestamp.replace(packet.timestamp) != Some(packet.timestamp);
+        let video = routed.codec.video();
+        if layer.owed && video.is_some_and(|codec| starts_keyframe(codec, &packet.payload, first_of_frame)) {
+            // Here is what they waited for.
+            layer.owed = false;
+        }
         (place, first_of_frame, fresh)
     }
 

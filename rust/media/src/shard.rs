@@ -211,14 +211,15 @@ impl Shard {
                 Timer::Review => self.on_review_timer(now),
             }
         }
-        while !self.dirty.is_empty() || self.router.take_review_due() {
+        loop {
             while let Some(key) = self.dirty.pop() {
                 self.poll_peer(now, key);
             }
-            if self.router.take_review_due() {
-                self.review_layers(now);
-                self.arm_review(now);
+            if !self.router.take_review_due() {
+                break;
             }
+            self.review_layers(now);
+            self.arm_review(now);
         }
     }
 

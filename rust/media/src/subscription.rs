@@ -138,6 +138,8 @@ impl Subscription {
             }
             self.sent.switches += u64::from(self.current.is_some());
             self.current = Some((routed.source, routed.rid.cloned()));
+            self.numbers.rewriter.begin_stretch();
+            self.numbers.pictures.begin_stretch();
         }
         let packet = routed.packet;
         let ssrc = match &self.sink {
@@ -170,7 +172,10 @@ impl Subscription {
 
     fn wants(&self, rid: Option<&Arc<str>>) -> bool {
         match &self.target {
-            Target::Any => rid.is_none() || self.wish.preferred.is_none() || self.wish.preferred.as_ref() == rid,
+            Target::Any => match &self.current {
+                Some((_, current)) => current.as_ref() == rid,
+                None => rid.is_none() || self.wish.preferred.is_none() || self.wish.preferred.as_ref() == rid,
+            },
             Target::Nothing => false,
             Target::Layer(layer) => layer.as_ref() == rid,
         }

@@ -62,10 +62,16 @@ impl Router {
         packet: &'a BorderPacket,
         deliver: impl FnMut(Delivery<'a>),
     ) {
-        // What goes from shard to shard goes no further.
+        // What nobody wants any more may still be on its way.
         if self.publications.get(publication).is_some_and(|known| known.is_wanted) {
             self.route(now, publication, packet.routed(from), deliver);
         }
+    }
+
+    /// Whether another shard wants this publication.
+    #[cfg(test)]
+    pub fn is_wanted(&self, publication: &PublicationId) -> bool {
+        self.publications.get(publication).is_some_and(|known| !known.wanters.is_empty())
     }
 
     /// A shard began anew: it forgot what we want and wants nothing itself.

@@ -1,8 +1,10 @@
 //! Two machines and a pretend wire whose clock the test owns: nothing here waits, and every run is the same.
 
+mod camera;
 mod channels;
 mod crowd;
 mod hostile;
+mod pictures;
 mod world;
 
 use std::time::Duration;

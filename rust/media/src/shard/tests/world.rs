@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::super::*;
+use super::camera::Camera;
+use crate::border::To;
 use crate::channels::Message;
 use crate::opus::Encoder;
 use crate::peer::ReceivedPacket;
@@ -50,11 +52,11 @@ fn ice(name: &str, side: &str) -> IceCredentials {
     IceCredentials { ufrag: format!("{name}{side}"), password: format!("{name}{side}").repeat(4)[..22].into() }
 }
 
-fn seed_of(name: &str) -> u32 {
+pub fn seed_of(name: &str) -> u32 {
     name.bytes().fold(7, |seed: u32, byte| seed.wrapping_mul(31).wrapping_add(u32::from(byte))) % 100_000_000 * 10
 }
 
-fn stream(ssrc: u32) -> StreamIds {
+pub fn stream(ssrc: u32) -> StreamIds {
     StreamIds { ssrc: Some(ssrc), ..StreamIds::default() }
 }
 
@@ -84,14 +86,20 @@ pub fn server_spec(name: &str, client: &Identity) -> PeerSpec {
     }
 }
 
-fn mirrored(name: &str, spec: &PeerSpec, server_addr: SocketAddr, server: &Identity) -> PeerSpec {
+pub fn mirrored(name: &str, spec: &PeerSpec, server_addr: SocketAddr, server: &Identity) -> PeerSpec {
     let seed = seed_of(name);
     let mut spec = spec.clone();
     std::mem::swap(&mut spec.local_ice, &mut spec.remote_ice);
     spec.remote_fingerprint = server.fingerprint().clone();
     spec.dtls_active = !spec.dtls_active;
-    spec.slots[0].publication = None;
-    (spec.slots[0].receive, spec.slots[0].send) = (vec![stream(seed + 2)], Some(stream(seed + 1)));
+    for slot in &mut spec.slots {
+        slot.publication = None;
+        let sent = slot.send.clone();
+        slot.send = slot.receive.iter().find(|stream| stream.ssrc.is_some()).cloned();
+        slot.receive = sent.into_iter().collect();
+    }
+    spec.slots[0].send = Some(stream(seed + 1));
+    spec.estimate_bandwidth = true;
     spec.ice_lite = false;
     spec.remote_candidates = vec![Candidate { addr: server_addr, protocol: Protocol::Udp }];
     spec
@@ -112,6 +120,12 @@ pub struct Client {
     pub closed: Option<CloseReason>,
     pub packets: Vec<(Instant, ReceivedPacket)>,
     pub messages: Vec<Message>,
+    /// Key frames that the server asked for, and when.
+    pub asked: Vec<Instant>,
+    /// What the way to it carries.
+    pub downlink: Link,
+    camera: Option<Camera>,
+    shard: usize,
     mouth: Vec<(u8, u32, Vec<u8>)>,
     next_frame: Option<Instant>,
     sequence: u64,
@@ -133,11 +147,29 @@ impl Client {
             closed: None,
             packets: vec![],
             messages: vec![],
+            asked: vec![],
+            downlink: Link::default(),
+            camera: None,
+            shard: 0,
             mouth: vec![],
             next_frame: None,
             sequence: 30_000,
             stamp: 7_000,
         }
+    }
+
+    /// Send pictures from now on.
+    pub fn film(&mut self, camera: Camera) {
+        camera.declare(&mut self.peer);
+        self.camera = Some(camera);
+    }
+
+    pub fn take_camera(&mut self) -> Option<Camera> {
+        self.camera.take()
+    }
+
+    pub fn camera(&mut self) -> &mut Camera {
+        self.camera.as_mut().unwrap()
     }
 
     pub fn speak(&mut self, packets: Vec<Vec<u8>>) {
@@ -172,9 +204,34 @@ impl Client {
     }
 }
 
+/// A way that carries so much, and holds what is too much for a while.
+#[derive(Default)]
+pub struct Link {
+    pub bits_per_second: Option<u64>,
+    busy_until: Option<Instant>,
+}
+
+impl Link {
+    const HOLDS: Duration = Duration::from_millis(250);
+
+    /// When a datagram that is sent now has passed; none if there is no room.
+    fn pass(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let Some(rate) = self.bits_per_second else { return Some(now) };
+        let begin = self.busy_until.filter(|busy| *busy > now).unwrap_or(now);
+        if begin - now > Self::HOLDS {
+            return None;
+        }
+        let passed = begin + Duration::from_micros(bytes as u64 * 8 * 1_000_000 / rate);
+        self.busy_until = Some(passed);
+        Some(passed)
+    }
+}
+
 struct Flight {
     /// The client it goes to; none if to the server.
     to: Option<String>,
+    /// The shard that it comes to.
+    shard: usize,
     source: SocketAddr,
     destination: SocketAddr,
     contents: Vec<u8>,
@@ -182,6 +239,8 @@ struct Flight {
 
 pub struct World {
     pub shard: Shard,
+    /// Further shards.
+    pub others: Vec<Shard>,
     pub now: Instant,
     pub events: Vec<Event>,
     pub loss_percent: u64,
@@ -202,6 +261,7 @@ impl World {
         let server = identity(SERVER);
         Self {
             shard: Shard::new(server.clone(), now),
+            others: vec![],
             now,
             events: vec![],
             loss_percent: 0,
@@ -220,15 +280,49 @@ impl World {
         self.add_with(name, |_| {});
     }
 
+    /// Add a client on another shard.
+    pub fn add_on(&mut self, shard: usize, name: &str, change: impl FnOnce(&mut PeerSpec)) {
+        while self.others.len() < shard {
+            self.others.push(Shard::new(self.server.clone(), self.now));
+        }
+        self.add_to(shard, name, change);
+    }
+
     /// Add a client; `change` is made to what the server is told.
     pub fn add_with(&mut self, name: &str, change: impl FnOnce(&mut PeerSpec)) {
+        self.add_to(0, name, change);
+    }
+
+    fn shard_at(&mut self, shard: usize) -> &mut Shard {
+        if shard == 0 { &mut self.shard } else { &mut self.others[shard - 1] }
+    }
+
+    fn add_to(&mut self, shard: usize, name: &str, change: impl FnOnce(&mut PeerSpec)) {
         let addr: SocketAddr = format!("192.0.2.10:{}", 40_000 + self.clients.len()).parse().unwrap();
         let identity = identity(&addr.to_string());
         let mut spec = server_spec(name, &identity);
         change(&mut spec);
         let theirs = mirrored(name, &spec, SERVER.parse().unwrap(), &self.server);
-        self.command(Command::AddPeer(Box::new(spec)));
-        self.clients.insert(name.into(), Client::with_identity(theirs, identity, addr, self.now));
+        self.command_on(shard, Command::AddPeer(Box::new(spec)));
+        let mut client = Client::with_identity(theirs, identity, addr, self.now);
+        client.shard = shard;
+        self.clients.insert(name.into(), client);
+    }
+
+    /// What the server was told of a client last.
+    pub fn server_spec_of(&mut self, name: &str) -> PeerSpec {
+        let shard = self.clients[name].shard;
+        let shard = self.shard_at(shard);
+        shard.peers[&shard.keys[&PeerId::from(name)]].peer.spec().clone()
+    }
+
+    /// Tell both ends of a new agreement.
+    pub fn renegotiate(&mut self, name: &str, spec: PeerSpec) {
+        let theirs = mirrored(name, &spec, SERVER.parse().unwrap(), &self.server);
+        let client = self.clients.get_mut(name).unwrap();
+        client.peer.change(theirs);
+        let shard = client.shard;
+        self.command_on(shard, Command::AddPeer(Box::new(spec)));
     }
 
     /// Let someone without the right secrets try to be `name`.
@@ -263,14 +357,19 @@ impl World {
         let (now, client) = (self.now, self.clients.get_mut(name).unwrap());
         let mut transmits = Vec::new();
         client.peer.goodbye(now, &mut transmits);
-        let source = client.addr;
+        let (source, shard) = (client.addr, client.shard);
         for transmit in transmits {
-            self.put(None, source, transmit.destination, transmit.contents);
+            self.put(None, shard, source, transmit.destination, transmit.contents);
         }
     }
 
     pub fn command(&mut self, command: Command) {
-        self.shard.command(self.now, command);
+        self.command_on(0, command);
+    }
+
+    pub fn command_on(&mut self, shard: usize, command: Command) {
+        let now = self.now;
+        self.shard_at(shard).command(now, command);
         self.settle();
     }
 
@@ -343,37 +442,81 @@ impl World {
     fn next(&self) -> Instant {
         let clients = self.clients.values().flat_map(|client| {
             let peer = client.peer.deadline().filter(|_| client.closed.is_none());
-            peer.into_iter().chain(client.next_frame)
+            let camera = client.camera.as_ref().filter(|_| client.connected).map(Camera::due);
+            peer.into_iter().chain(client.next_frame).chain(camera)
         });
         let wire = self.wire.keys().next().map(|(at, _)| *at);
-        clients.chain(wire).chain(self.shard.deadline()).min().unwrap_or(self.now + Duration::from_secs(3_600))
+        let shards = self.others.iter().filter_map(Shard::deadline);
+        clients.chain(wire).chain(self.shard.deadline()).chain(shards).min().unwrap_or(self.now + Duration::from_secs(3_600))
     }
 
-    fn put(&mut self, to: Option<String>, source: SocketAddr, destination: SocketAddr, contents: Vec<u8>) {
+    fn put(
+        &mut self,
+        to: Option<String>,
+        shard: usize,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    ) {
         if self.roll(100) < self.loss_percent {
             return;
         }
         let jitter = if self.jitter_ms > 0 { self.roll(self.jitter_ms) } else { 0 };
-        let at = self.now + LATENCY + Duration::from_millis(jitter);
+        let link = to.as_ref().and_then(|name| self.clients.get_mut(name)).map(|client| &mut client.downlink);
+        let Some(passed) = link.map_or(Some(self.now), |link| link.pass(self.now, contents.len())) else { return };
+        let at = passed + LATENCY + Duration::from_millis(jitter);
         self.sent += 1;
-        self.wire.insert((at, self.sent), Flight { to, source, destination, contents });
+        self.wire.insert((at, self.sent), Flight { to, shard, source, destination, contents });
     }
 
     fn settle(&mut self) {
-        self.shard.advance(self.now);
-        for event in self.shard.take_events() {
+        for shard in 0..=self.others.len() {
+            let now = self.now;
+            self.shard_at(shard).advance(now);
+        }
+        self.exchange();
+        for shard in 0..=self.others.len() {
+            self.settle_shard(shard);
+        }
+    }
+
+    /// Carry what shards tell each other until nobody has anything to say.
+    fn exchange(&mut self) {
+        let (now, shards) = (self.now, self.others.len() + 1);
+        loop {
+            let mut told = Vec::new();
+            for from in 0..shards {
+                told.extend(self.shard_at(from).take_border().into_iter().map(|(to, message)| (from, to, message)));
+            }
+            if told.is_empty() || shards == 1 {
+                return;
+            }
+            for (from, to, message) in told {
+                for shard in (0..shards).filter(|shard| *shard != from) {
+                    if to == To::Others || to == To::Shard(shard as u16) {
+                        self.shard_at(shard).border(now, from as u16, message.clone());
+                    }
+                }
+            }
+            (0..shards).for_each(|shard| self.shard_at(shard).advance(now));
+        }
+    }
+
+    fn settle_shard(&mut self, shard: usize) {
+        let now = self.now;
+        for event in self.shard_at(shard).take_events() {
             if let Event::AudioHeard(id, block, _) = &event {
                 let fetched = Command::HeardFetched(id.clone(), block.pcm.len() as u64);
-                self.shard.command(self.now, fetched);
+                self.shard_at(shard).command(now, fetched);
             }
             self.events.push(event);
         }
-        for transmit in self.shard.take_transmits() {
+        for transmit in self.shard_at(shard).take_transmits() {
             let reached = |client: &&Client| client.seen_as.unwrap_or(client.addr) == transmit.destination;
             let name = self.clients.iter().find(|(_, client)| reached(client)).map(|(name, _)| name.clone());
             match name {
                 Some(name) if name == "forger" => self.strays.push(transmit.destination),
-                Some(name) => self.put(Some(name), transmit.source, transmit.destination, transmit.contents),
+                Some(name) => self.put(Some(name), shard, transmit.source, transmit.destination, transmit.contents),
                 None => {}
             }
         }
@@ -391,15 +534,16 @@ impl World {
                     let destination = client.addr;
                     client.peer.receive(self.now, Datagram { protocol: Protocol::Udp, source, destination, contents });
                     let transmits = drain(client, self.now);
-                    let source = client.seen_as.unwrap_or(client.addr);
+                    let (source, shard) = (client.seen_as.unwrap_or(client.addr), client.shard);
                     for transmit in transmits {
-                        self.put(None, source, transmit.destination, transmit.contents);
+                        self.put(None, shard, source, transmit.destination, transmit.contents);
                     }
                 }
             } else {
                 let destination = flight.destination;
                 self.last_from_client = Some(flight.contents.clone());
-                self.shard.receive(self.now, Datagram { protocol: Protocol::Udp, source, destination, contents });
+                let now = self.now;
+                self.shard_at(flight.shard).receive(now, Datagram { protocol: Protocol::Udp, source, destination, contents });
             }
         }
     }
@@ -414,11 +558,14 @@ impl World {
                     client.frame(self.now);
                     client.next_frame = Some(due + Duration::from_millis(20));
                 }
+                if let Some(camera) = &mut client.camera {
+                    camera.film(self.now, &mut client.peer);
+                }
             }
             let transmits = drain(client, self.now);
-            let source = client.seen_as.unwrap_or(client.addr);
+            let (source, shard) = (client.seen_as.unwrap_or(client.addr), client.shard);
             for transmit in transmits {
-                self.put(None, source, transmit.destination, transmit.contents);
+                self.put(None, shard, source, transmit.destination, transmit.contents);
             }
         }
     }
@@ -433,6 +580,12 @@ fn drain(client: &mut Client, now: Instant) -> Vec<Transmit> {
             PeerEvent::Closed(reason) => client.closed = Some(reason),
             PeerEvent::Packet(packet) => client.packets.push((now, packet)),
             PeerEvent::Message(_, message) => client.messages.push(message),
+            PeerEvent::KeyframeWanted(_) => {
+                client.asked.push(now);
+                if let Some(camera) = &mut client.camera {
+                    camera.ask();
+                }
+            }
             _ => {}
         }
     }
