@@ -223,7 +223,7 @@ impl Shard {
         }
     }
 
-    /// The peer sends nothing more, or it sends under other keys.
+    /// The peer is gone.
     pub(super) fn forget_reviews(&mut self, key: PeerKey) {
         self.reviews.watchers.remove(&key);
         self.reviews.demands.remove(&key);

@@ -230,7 +230,12 @@ fn a_wish_is_followed_and_what_leaves_nothing_sends_nothing() {
         ("g", Fallback::Asciibetical, Some(H)),
     ] {
         watch(&mut world, 0, "ann", "pam/camera", wish(preferred, when_missing));
-        world.run(10_000);
+        for _ in 0..30 {
+            world.run(1_000);
+            if seen(&world, "ann").layer_at(world.now) == expected {
+                break;
+            }
+        }
         let came = world.client("ann").packets.len();
         world.run(2_000);
         let got = (world.client("ann").packets.len() > came).then(|| seen(&world, "ann").layer_at(world.now).unwrap());
