@@ -132,5 +132,6 @@ fn spec(number: usize, server: SocketAddr, fingerprint: &[u8]) -> PeerSpec {
         sctp: Some(SctpSpec { mid: "1".into(), port: 5_000, max_message_bytes: 262_144 }),
         ice_lite: false,
         remote_candidates: vec![Candidate { addr: server, protocol: Protocol::Udp }],
+        estimate_bandwidth: false,
     }
 }

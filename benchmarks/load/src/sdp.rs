@@ -89,6 +89,7 @@ pub fn spec(number: usize, answer: &str) -> Option<PeerSpec> {
         sctp: Some(SctpSpec { mid: "1".into(), port: 5_000, max_message_bytes: 262_144 }),
         ice_lite: false,
         remote_candidates: candidates(answer),
+        estimate_bandwidth: false,
     })
 }
 

@@ -179,12 +179,16 @@ impl Core {
         if inbox.is_some_and(|inbox| inbox.is_full()) {
             return Err(SubmitError::Busy);
         }
+        if target == Target::All && self.shared.inboxes.iter().any(|inbox| inbox.is_full()) {
+            return Err(SubmitError::Busy);
+        }
         let followers = dispatch.note(&command, target, &mut routes);
         if let Some((elsewhere, closing)) = followers.elsewhere {
             self.shared.inboxes[elsewhere].command(closing);
         }
         match (inbox, target) {
             (Some(inbox), _) => inbox.command(command),
+            (None, Target::All) => self.shared.inboxes.iter().for_each(|inbox| inbox.command(command.clone())),
             (None, Target::Nobody) => drop(self.shared.ring.post(Instant::now(), refunds(command))),
             (None, _) => {}
         }

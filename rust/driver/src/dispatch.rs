@@ -33,6 +33,8 @@ pub enum DispatchError {
 pub enum Target {
     /// To this shard.
     Shard(usize),
+    /// To every shard.
+    All,
     /// It waits for its publication.
     Later,
     /// What it names is not there.
@@ -82,6 +84,11 @@ impl Dispatch {
                     None => Some(self.chosen(chosen)?),
                 }
             }
+            Command::AddInternal(peer, _) => match self.peers.get(peer) {
+                Some(known) => Some(known.shard),
+                None => Some(self.chosen(chosen)?),
+            },
+            Command::TellStatistics(_) => return Ok(Target::All),
             Command::OpenSpeaker(..) => Some(self.chosen(chosen)?),
             Command::SendMessage(peer, _, message) => {
                 let known = self.peers.get(peer);
@@ -96,6 +103,7 @@ impl Dispatch {
             | Command::Unsubscribe(peer, _)
             | Command::OpenChannel(peer, ..)
             | Command::CloseChannel(peer, _)
+            | Command::WatchSpeakers(peer, _)
             | Command::MessagesFetched(peer, _) => self.peers.get(peer).map(|known| known.shard),
             Command::OpenListener(_, publication, _) => match self.publications.get(publication) {
                 Some(shard) => Some(*shard),
@@ -129,6 +137,7 @@ impl Dispatch {
                 }
                 Command::CloseListener(listener) if target == Target::Later => self.stop_waiting(listener),
                 Command::RestListener(listener) if self.is_waiting(listener) => {}
+                _ if target == Target::All => {}
                 _ => self.ignored += 1,
             }
             return followers;
@@ -143,12 +152,14 @@ impl Dispatch {
                     max_message_bytes: spec.sctp.as_ref().map(|sctp| sctp.max_message_bytes as usize),
                 };
                 self.forget(&spec.peer, routes);
-                *self.pending.entry(spec.peer.clone()).or_default() += 1;
                 routes.ufrags.insert(known.ufrag.clone(), (spec.peer.clone(), shard));
-                for publication in &known.publications {
-                    followers.here.extend(self.published(publication, shard));
-                }
-                self.peers.insert(spec.peer.clone(), known);
+                followers.here = self.add(&spec.peer, known);
+            }
+            Command::AddInternal(peer, slots) => {
+                let publications = slots.iter().map(|slot| slot.heard_as.clone()).collect();
+                let known = Known { shard, ufrag: String::new(), publications, max_message_bytes: None };
+                self.forget(peer, routes);
+                followers.here = self.add(peer, known);
             }
             Command::RemovePeer(peer) => self.forget(peer, routes),
             Command::OpenSpeaker(speaker, publication) => {
@@ -187,6 +198,16 @@ impl Dispatch {
         if same && !self.pending.contains_key(peer) {
             self.forget(peer, routes);
         }
+    }
+
+    fn add(&mut self, peer: &PeerId, known: Known) -> Vec<Command> {
+        *self.pending.entry(peer.clone()).or_default() += 1;
+        let mut due = Vec::new();
+        for publication in &known.publications {
+            due.extend(self.published(publication, known.shard));
+        }
+        self.peers.insert(peer.clone(), known);
+        due
     }
 
     fn chosen(&self, shard: usize) -> Result<usize, DispatchError> {

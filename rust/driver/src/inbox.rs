@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
+use parley_media::border::{BorderMessage, ShardIndex};
 use parley_media::peer::Datagram;
 use parley_media::plane::Command;
 use parley_media::spec::Protocol;
@@ -15,6 +16,8 @@ pub const MAX_COMMANDS: usize = 1_024;
 /// Datagrams that may wait, in bytes and number.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const MAX_DATAGRAMS: usize = 16_384;
+/// Packets from other shards that may wait.
+const MAX_BORDER_PACKETS: usize = 16_384;
 
 #[derive(Debug, Clone, Copy)]
 struct Envelope {
@@ -81,6 +84,8 @@ pub struct Taken {
     pub commands: Vec<Command>,
     /// In order.
     pub datagrams: Batch,
+    /// What other shards tell, in order.
+    pub border: Vec<(ShardIndex, BorderMessage)>,
     /// Say goodbye and end.
     pub closing: bool,
 }
@@ -136,6 +141,24 @@ impl Inbox {
         self.wake(&mut state);
     }
 
+    /// Put in what another shard tells. Packets are lost where too many wait; nothing else is.
+    pub fn border(&self, from: ShardIndex, messages: impl IntoIterator<Item = BorderMessage>) {
+        let mut state = lock(&self.state);
+        for message in messages {
+            if message.is_lossy() && state.waiting.border.len() >= MAX_BORDER_PACKETS {
+                state.dropped += 1;
+            } else {
+                state.waiting.border.push((from, message));
+            }
+        }
+        self.wake(&mut state);
+    }
+
+    /// Whether another shard told something that was not taken.
+    pub fn has_border(&self) -> bool {
+        !lock(&self.state).waiting.border.is_empty()
+    }
+
     /// Ask the shard to end.
     pub fn close(&self) {
         let mut state = lock(&self.state);
@@ -157,7 +180,8 @@ impl Inbox {
     pub fn wait(&self, until: Option<Instant>, taken: &mut Taken) {
         let mut state = lock(&self.state);
         let waiting = &state.waiting;
-        if waiting.commands.is_empty() && waiting.datagrams.is_empty() && !waiting.closing {
+        let idle = waiting.commands.is_empty() && waiting.datagrams.is_empty() && waiting.border.is_empty();
+        if idle && !waiting.closing {
             state.asleep = true;
             let left = until.map(|at| at.saturating_duration_since(Instant::now()));
             state = match left {
@@ -221,6 +245,27 @@ mod tests {
         let mut taken = Taken::default();
         inbox.take(&mut taken);
         assert_eq!((taken.commands.len(), taken.datagrams.len()), (1, 128));
+    }
+
+    #[test]
+    fn a_late_shard_loses_packets_of_others_but_nothing_that_they_say() {
+        use parley_media::border::BorderPacket;
+        use parley_media::rewrite::SourceKey;
+        use parley_media::router::RoutedPacket;
+        use parley_media::sender::OutgoingPacket;
+        use parley_media::spec::Codec;
+        let (inbox, codec) = (Inbox::default(), Codec::plain(111, "opus", 48_000, 2));
+        let packet = OutgoingPacket::unrouted(1, 2, false, [3_u8][..].into());
+        let source = SourceKey::peer(1, 0, 9);
+        let routed = RoutedPacket { source, codec: &codec, rid: None, spoken: false, packet: &packet };
+        let message = BorderMessage::Packet("mic".into(), Box::new(BorderPacket::copy(&routed)));
+        inbox.border(1, std::iter::repeat_n(message, MAX_BORDER_PACKETS + 5));
+        inbox.border(2, [BorderMessage::Unwant("mic".into())]);
+        assert_eq!(inbox.dropped(), 5);
+        let mut taken = Taken::default();
+        inbox.take(&mut taken);
+        assert_eq!(taken.border.len(), MAX_BORDER_PACKETS + 1);
+        assert!(matches!(taken.border.last(), Some((2, BorderMessage::Unwant(_)))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What all shards have told and nobody has fetched, and the one descriptor that says so.
 //!
-//! Nothing is lost here: the shards themselves bound what one peer or one ear may leave unread. The descriptor becomes
+//! Nothing but levels is lost here: the shards themselves bound what one peer or one ear may leave unread. The descriptor becomes
 //! readable once, and not again before the next [`Ring::drain`]; for sound alone at most once in 5 ms.
 
 use std::io::{self, Read, Write};
@@ -14,6 +14,8 @@ use parley_media::plane::Event;
 use crate::lock;
 
 const SOUND_EVERY: Duration = Duration::from_millis(5);
+/// Levels and speakers are news: where so many events wait nobody reads them any more.
+const MAX_BEHIND_NEWS: usize = 4_096;
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,9 +51,14 @@ impl Ring {
         if events.is_empty() {
             return None;
         }
-        let urgent = events.iter().any(|event| !matches!(event, Event::AudioHeard(..)));
+        let urgent = events.iter().any(|event| !matches!(event, Event::AudioHeard(..) | Event::LevelsHeard(_)));
         let mut state = lock(&self.state);
-        state.events.extend(events);
+        for event in events {
+            let news = matches!(event, Event::LevelsHeard(_) | Event::ActiveSpeaker(..));
+            if !(news && state.events.len() >= MAX_BEHIND_NEWS) {
+                state.events.push(event);
+            }
+        }
         let due = state.woken_at.map(|then| then + SOUND_EVERY).filter(|due| !urgent && *due > now);
         if state.woken || due.is_some() {
             return due.filter(|_| !state.woken);
@@ -126,6 +133,16 @@ mod tests {
         assert_eq!(ring.drain().len(), 4);
         ring.post(now, vec![Event::PeerClosed("a".into(), CloseReason::Failed)]);
         assert!(readable(&ring));
+    }
+
+    #[test]
+    fn levels_are_dropped_where_nobody_reads() {
+        let (ring, now) = (Ring::new().unwrap(), Instant::now());
+        for _ in 0..MAX_BEHIND_NEWS + 10 {
+            ring.post(now, vec![Event::LevelsHeard(vec![])]);
+        }
+        ring.post(now, vec![Event::PeerConnected("a".into())]);
+        assert_eq!(ring.drain().len(), MAX_BEHIND_NEWS + 1);
     }
 
     #[test]

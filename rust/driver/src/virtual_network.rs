@@ -159,7 +159,7 @@ impl Network {
                 self.step(index);
             }
             let more = self.wire.keys().next().is_some_and(|(at, _)| *at <= self.now);
-            let due = |worker: &Worker| worker.deadline().is_some_and(|at| at <= self.now);
+            let due = |worker: &Worker| worker.has_border() || worker.deadline().is_some_and(|at| at <= self.now);
             if !more && !delivered && !self.nodes.iter().flatten().flat_map(|node| &node.workers).any(due) {
                 break;
             }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
+use parley_media::border::{ShardIndex, To};
 use parley_media::identity::Identity;
 use parley_media::peer::{CloseReason, Transmit};
 use parley_media::plane::{Command, Counters, Event};
@@ -88,12 +89,18 @@ impl Worker {
     fn turn(&mut self, now: Instant, wire: &mut dyn Wire) {
         let mut added = Vec::new();
         let commands = std::mem::take(&mut self.taken.commands);
+        let border = std::mem::take(&mut self.taken.border);
         let worked = catch_unwind(AssertUnwindSafe(|| {
             for command in commands {
-                if let Command::AddPeer(spec) = &command {
-                    added.push(spec.peer.clone());
+                match &command {
+                    Command::AddPeer(spec) => added.push(spec.peer.clone()),
+                    Command::AddInternal(peer, _) => added.push(peer.clone()),
+                    _ => {}
                 }
                 self.shard.command(now, command);
+            }
+            for (from, message) in border {
+                self.shard.border(now, from, message);
             }
             for datagram in self.taken.datagrams.iter() {
                 self.shard.receive(now, datagram);
@@ -113,9 +120,31 @@ impl Worker {
             write(&self.shared.routes).learn(self.index, &changes);
         }
         wire.send(&self.shard.take_transmits());
+        self.tell_others();
         self.count();
         self.tell(now, &added, events);
         self.done = self.taken.closing;
+    }
+
+    /// Carry what this shard tells others.
+    fn tell_others(&mut self) {
+        let told = self.shard.take_border();
+        if told.is_empty() || self.shared.inboxes.len() == 1 {
+            return;
+        }
+        let from = self.index as ShardIndex;
+        for (index, inbox) in self.shared.inboxes.iter().enumerate().filter(|(index, _)| *index != self.index) {
+            let theirs = |to: &To| *to == To::Others || *to == To::Shard(index as ShardIndex);
+            let mut messages = told.iter().filter(|(to, _)| theirs(to)).map(|(_, message)| message.clone()).peekable();
+            if messages.peek().is_some() {
+                inbox.border(from, messages);
+            }
+        }
+    }
+
+    /// Whether other shards told something that was not taken yet.
+    pub fn has_border(&self) -> bool {
+        !self.done && self.inbox.has_border()
     }
 
     /// Post events, after the books say who is gone.

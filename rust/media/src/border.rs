@@ -65,7 +65,13 @@ impl BorderPacket {
     /// Copy a packet for another shard.
     pub fn copy(routed: &RoutedPacket<'_>) -> Self {
         let packet = OutgoingPacket { payload: routed.packet.payload[..].into(), ..routed.packet.clone() };
-        Self { source: routed.source, codec: routed.codec.clone(), rid: routed.rid.cloned(), spoken: routed.spoken, packet }
+        Self {
+            source: routed.source,
+            codec: routed.codec.clone(),
+            rid: routed.rid.cloned(),
+            spoken: routed.spoken,
+            packet,
+        }
     }
 
     /// As it is routed on the shard that it came to.

@@ -28,7 +28,7 @@ fn vp9(payload: &[u8]) -> bool {
     }
     let long = payload.get(1).is_some_and(|picture| picture & 0x80 != 0);
     let layer_at = 1 + usize::from(has_picture) * (1 + usize::from(long));
-    !layered || payload.get(layer_at).is_some_and(|layer| layer >> 1 & 0x07 == 0)
+    !layered || payload.get(layer_at).is_some_and(|layer| layer & 0x0E == 0)
 }
 
 /// Sequence parameters, or the picture itself where they travel otherwise.
@@ -138,7 +138,7 @@ mod tests {
             (&[1 << 1, 1], false),
             (&[48 << 1, 1, 0, 2, 33 << 1, 1], true),
             (&[48 << 1, 1, 0, 2, 1 << 1, 1], false),
-            (&[49 << 1, 1, 0x80 | 19, 0], true),
+            (&[49 << 1, 1, 0x80 | 0x13, 0], true),
             (&[49 << 1, 1, 19, 0], false),
             (&[48 << 1], false),
             (&[], false),

@@ -218,10 +218,9 @@ fn lesson(rtc: &Rtc, kind: TrackKind, codecs: &[&Codec]) -> Lesson {
         let payload_type = codec.payload_type;
         types.push(payload_type);
         let _ = match kind {
-            TrackKind::Video => write!(
-                lines,
-                "a=rtpmap:{payload_type} VP9/90000\r\na=fmtp:{payload_type} profile-id={place}\r\n"
-            ),
+            TrackKind::Video => {
+                write!(lines, "a=rtpmap:{payload_type} VP9/90000\r\na=fmtp:{payload_type} profile-id={place}\r\n")
+            }
             TrackKind::Audio => write!(lines, "a=rtpmap:{payload_type} opus/48000/{place}\r\n"),
         };
         let _ = write!(lines, "a=rtcp-fb:{payload_type} transport-cc\r\n");

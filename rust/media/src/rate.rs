@@ -81,8 +81,8 @@ mod tests {
                 assert!((360_000..=430_000).contains(&measured), "{n}: {measured}");
             }
         }
-        assert!(rate.flows(start + Duration::from_millis(12_000)));
-        assert!(!rate.flows(start + Duration::from_millis(13_000)));
+        assert!(rate.flows(start + Duration::from_secs(12)));
+        assert!(!rate.flows(start + Duration::from_secs(13)));
         assert_eq!(rate.bits_per_second(start + Duration::from_millis(13_200)), 0);
         assert_eq!(rate.bits_per_second(start + Duration::from_secs(60)), 0);
         rate.add(start + Duration::from_secs(61), 300);

@@ -232,7 +232,9 @@ impl Router {
 
     fn tidy(&mut self) {
         let names: Vec<PublicationId> = self.publications.keys().cloned().collect();
-        names.iter().for_each(|name| self.update_want(name));
+        for name in &names {
+            self.update_want(name);
+        }
         self.drop_empty();
     }
 
@@ -301,7 +303,7 @@ impl Router {
     /// A decoder of this slot lost its way.
     pub fn keyframe_wanted(&mut self, now: Instant, peer: PeerKey, mid: &str) {
         let Some(publication) = self.fed_by(peer, mid).cloned() else { return };
-        let rid = self.subscription(&publication, peer, mid).and_then(|one| one.current_rid().flatten().cloned());
+        let rid = self.subscription(&publication, peer, mid).and_then(|one| one.current()?.1.clone());
         self.ask_keyframe(now, &publication, rid.as_ref());
     }
 

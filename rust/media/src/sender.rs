@@ -46,7 +46,17 @@ impl OutgoingPacket {
     /// A packet that nobody has given an SSRC and a payload type yet.
     pub fn unrouted(sequence: u64, timestamp: u32, marker: bool, payload: Arc<[u8]>) -> Self {
         let extensions = ForwardedExtensions::default();
-        Self { ssrc: 0, payload_type: 0, sequence, timestamp, marker, repairable: false, extensions, patch: None, payload }
+        Self {
+            ssrc: 0,
+            payload_type: 0,
+            sequence,
+            timestamp,
+            marker,
+            repairable: false,
+            extensions,
+            patch: None,
+            payload,
+        }
     }
 }
 

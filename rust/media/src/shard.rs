@@ -142,9 +142,7 @@ impl Shard {
                 self.key(&peer).map(|key| self.drop_peer(now, key, CloseReason::Removed)).is_some()
             }
             Command::AddInternal(peer, slots) => self.add_internal(now, peer, slots),
-            Command::Subscribe { peer, mid, publication, wish } => {
-                self.subscribe(now, &peer, &mid, &publication, wish)
-            }
+            Command::Subscribe { peer, mid, publication, wish } => self.subscribe(now, &peer, &mid, &publication, wish),
             Command::WatchSpeakers(peer, on) => self.watch_speakers(now, &peer, on),
             Command::TellStatistics(number) => {
                 self.tell_statistics(now, number);
@@ -231,7 +229,9 @@ impl Shard {
             self.drop_peer(now, key, CloseReason::Closed);
         }
         let internals: Vec<PeerKey> = self.internals.keys().copied().collect();
-        internals.into_iter().for_each(|key| self.forget_internal(key, CloseReason::Closed));
+        for key in internals {
+            self.forget_internal(key, CloseReason::Closed);
+        }
         self.media.clear();
         self.timers.clear();
     }
@@ -290,7 +290,8 @@ impl Shard {
             }
         }
         self.keys.insert(id, key);
-        self.peers.insert(key, Entry { peer: Box::new(peer), armed: None, dirty: false, unread_bytes: 0, generation: 0 });
+        self.peers
+            .insert(key, Entry { peer: Box::new(peer), armed: None, dirty: false, unread_bytes: 0, generation: 0 });
         self.publish_slots(now, key, &slots);
         self.mark(key);
     }

@@ -99,9 +99,9 @@ impl Subscription {
         }
     }
 
-    /// The layer that is forwarded; none while there is none.
-    pub fn current_rid(&self) -> Option<Option<&Arc<str>>> {
-        self.current.as_ref().map(|(_, rid)| rid.as_ref())
+    /// What is forwarded and its layer, where it has layers.
+    pub fn current(&self) -> Option<&(SourceKey, Option<Arc<str>>)> {
+        self.current.as_ref()
     }
 
     /// What a mouth must speak for it.

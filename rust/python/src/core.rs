@@ -7,16 +7,17 @@ use std::time::Duration;
 use parley_driver::core::{Core, Options};
 use parley_driver::virtual_network::{Conditions, VirtualNetwork as Network};
 use parley_media::channels::{ChannelOptions, Message};
+use parley_media::layers::LayerWish;
 use parley_media::listener::ListenerOptions;
 use parley_media::plane::Command;
-use parley_media::spec::Protocol;
+use parley_media::spec::{InternalSlot, Protocol};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use crate::errors::{IntoPy, MediaCoreError};
 use crate::events::to_tuple;
 use crate::pcm::{Octets, Pcm};
-use crate::spec::Peer;
+use crate::spec::{Peer, fallback};
 
 fn address(text: &str, what: &str) -> PyResult<IpAddr> {
     text.parse().map_err(|_| {
@@ -102,10 +103,38 @@ impl MediaCore {
         self.submit(Command::RemovePeer(peer.into()))
     }
 
-    #[pyo3(signature = (peer, mid, publication, preferred_rid, /))]
-    fn subscribe(&self, peer: &str, mid: String, publication: &str, preferred_rid: Option<String>) -> PyResult<()> {
+    /// `slots` are mids, each with what is sent to it as a publication.
+    #[pyo3(signature = (peer, shard, slots, /))]
+    fn add_internal(&self, peer: &str, shard: usize, slots: Vec<(String, String)>) -> PyResult<()> {
+        let slot = |(mid, heard_as): (String, String)| InternalSlot { mid, heard_as: heard_as.as_str().into() };
+        self.submit_to(shard, Command::AddInternal(peer.into(), slots.into_iter().map(slot).collect()))
+    }
+
+    #[pyo3(signature = (peer, mid, publication, preferred_rid, under_pressure, when_missing, /))]
+    fn subscribe(
+        &self,
+        peer: &str,
+        mid: String,
+        publication: &str,
+        preferred_rid: Option<&str>,
+        under_pressure: &str,
+        when_missing: &str,
+    ) -> PyResult<()> {
         let (peer, publication) = (peer.into(), publication.into());
-        self.submit(Command::Subscribe { peer, mid, publication, preferred_rid })
+        let (under_pressure, when_missing) = (fallback(under_pressure), fallback(when_missing));
+        let wish = LayerWish { preferred: preferred_rid.map(Into::into), under_pressure, when_missing };
+        self.submit(Command::Subscribe { peer, mid, publication, wish })
+    }
+
+    #[pyo3(signature = (peer, on, /))]
+    fn watch_speakers(&self, peer: &str, on: bool) -> PyResult<()> {
+        self.submit(Command::WatchSpeakers(peer.into(), on))
+    }
+
+    /// Answered by one event for each shard.
+    #[pyo3(signature = (query, /))]
+    fn tell_statistics(&self, query: u64) -> PyResult<()> {
+        self.submit(Command::TellStatistics(query))
     }
 
     #[pyo3(signature = (peer, mid, /))]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use parley_media::layers::Fallback;
 use parley_media::spec;
 use pyo3::prelude::*;
 
@@ -81,6 +82,7 @@ pub(crate) struct Peer {
     sctp: Option<Sctp>,
     ice_lite: bool,
     remote_candidates: Vec<Candidate>,
+    estimate_bandwidth: bool,
 }
 
 impl Peer {
@@ -106,6 +108,7 @@ impl Peer {
             ice_lite: self.ice_lite,
             // A name that is no address, as browsers hide theirs behind, cannot be checked; such a peer checks us.
             remote_candidates: self.remote_candidates.iter().filter_map(candidate).collect(),
+            estimate_bandwidth: self.estimate_bandwidth,
         })
     }
 }
@@ -151,5 +154,14 @@ fn slot(slot: Slot) -> spec::Slot {
         publication: slot.publication.map(|name| name.as_str().into()),
         receive: slot.receive.into_iter().map(stream).collect(),
         send: slot.send.map(stream),
+    }
+}
+
+/// How to go on from a layer, by its name in Python.
+pub(crate) fn fallback(name: &str) -> Fallback {
+    match name {
+        "never" => Fallback::Never,
+        "asciibetical" => Fallback::Asciibetical,
+        _ => Fallback::Measured,
     }
 }

@@ -7,18 +7,21 @@ there is ignored: Python may close a peer while its own words are under way.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
-from parley.media.peer_spec import PeerId, PeerSpec, PublicationId
+from parley.media.peer_spec import InternalSlot, PeerId, PeerSpec, PublicationId
 
 __all__ = [
+    "AddInternalPeer",
     "AddPeer",
+    "AskStatistics",
     "CloseChannel",
     "CloseListener",
     "CloseSpeaker",
     "Command",
     "EndSpeech",
     "FlushSpeech",
+    "LayerFallback",
     "ListenerId",
     "OpenChannel",
     "OpenListener",
@@ -30,10 +33,14 @@ __all__ = [
     "SpeakerId",
     "Subscribe",
     "Unsubscribe",
+    "WatchSpeakers",
 ]
 
 ListenerId = NewType("ListenerId", str)
 SpeakerId = NewType("SpeakerId", str)
+
+LayerFallback = Literal["measured", "never", "asciibetical"]
+"""How to go on from a simulcast layer: to the next lower bit rate, not at all, or from a to z where a is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,20 @@ class AddPeer:
     """Add a peer, or change the one with this id into what the spec says now. Answered by `PeerConnected` in time."""
 
     spec: PeerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class AddInternalPeer:
+    """Add a peer without a connection, or change the slots of the one with this id. Answered by `PeerConnected` at once.
+
+    It stands for a session whose other end lives in this process: what is subscribed to a slot is heard by the listeners
+    of its `heard_as`, also when the source changes, and what the session publishes is a speaker's publication. Nothing
+    is encrypted and nothing encoded that no real peer needs. Ignored if a peer with a connection has this id.
+    """
+
+    peer: PeerId
+    slots: tuple[InternalSlot, ...]
+    shard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +75,17 @@ class RemovePeer:
 class Subscribe:
     """Forward `publication` to slot `mid` of `peer`, in place of what went there before.
 
-    `preferred_rid` names a simulcast layer; the same command with another one changes it.
+    `preferred_rid` names the best simulcast layer to send, all are allowed where it is None; the same command with other
+    values changes them. `under_pressure` says how to go on where the network does not carry that layer, `when_missing`
+    where it is not sent. Pictures change layer and source on a key frame, without a gap in their numbers.
     """
 
     peer: PeerId
     mid: str
     publication: PublicationId
     preferred_rid: str | None = None
+    under_pressure: LayerFallback = "measured"
+    when_missing: LayerFallback = "measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +208,24 @@ class CloseChannel:
     channel: int
 
 
+@dataclass(frozen=True, slots=True)
+class WatchSpeakers:
+    """Tell who of those that `peer` is subscribed to speaks, by `ActiveSpeaker` and `LevelsHeard`; or no longer."""
+
+    peer: PeerId
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatistics:
+    """Tell what passed so far. Answered by one `StatisticsTold` with this number from each shard."""
+
+    query: int
+
+
 Command = (
     AddPeer
+    | AddInternalPeer
     | RemovePeer
     | Subscribe
     | Unsubscribe
@@ -199,4 +240,6 @@ Command = (
     | OpenChannel
     | SendMessage
     | CloseChannel
+    | WatchSpeakers
+    | AskStatistics
 )

@@ -11,15 +11,18 @@ from typing import Literal
 
 from parley.audio import AudioBlock
 from parley.media.commands import ListenerId, SpeakerId
-from parley.media.peer_spec import PeerId
+from parley.media.peer_spec import PeerId, PublicationId
+from parley.media.statistics import PeerStatistics
 
 __all__ = [
+    "ActiveSpeaker",
     "AudioHeard",
     "ChannelClosed",
     "ChannelDrained",
     "ChannelOpened",
     "CloseReason",
     "Event",
+    "LevelsHeard",
     "MessageReceived",
     "PeerClosed",
     "PeerConnected",
@@ -27,6 +30,7 @@ __all__ = [
     "SpeechDrained",
     "SpeechFlushed",
     "SpeechStarted",
+    "StatisticsTold",
 ]
 
 CloseReason = Literal["removed", "remote", "timeout", "failed", "overflow", "closed"]
@@ -128,6 +132,36 @@ class AudioHeard:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class ActiveSpeaker:
+    """Of those that `peer` is subscribed to, another speaks now; None if that one is gone. Told on change only.
+
+    Someone becomes the active speaker by being clearly louder for half a second, and stays it through silence. May be
+    lost when Python is late. Levels are those of RFC 6464, so a publisher must send them.
+    """
+
+    peer: PeerId
+    publication: PublicationId | None
+
+
+@dataclass(frozen=True, slots=True)
+class LevelsHeard:
+    """How loud those are whom anyone watches, in dBov (-127 is silence), at most every 200 ms and only what changed.
+
+    May be lost when Python is late.
+    """
+
+    levels: tuple[tuple[PublicationId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsTold:
+    """What passed on one shard."""
+
+    query: int
+    peers: tuple[PeerStatistics, ...]
+
+
 Event = (
     PeerConnected
     | PeerClosed
@@ -140,4 +174,7 @@ Event = (
     | SpeechFlushed
     | SpeakerProgress
     | AudioHeard
+    | ActiveSpeaker
+    | LevelsHeard
+    | StatisticsTold
 )

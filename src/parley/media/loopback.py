@@ -4,7 +4,8 @@ Nothing happens but in `advance`: it carries out commands, then runs every 20 ms
 of opening, so equal calls give equal events. A peer's far end is a `LoopbackRemote`, which a test plays.
 Sound is PCM all the way, no codec and no loss; what the native plane adds to that is not this plane's business.
 
-Neighbours: `plane` (the contract), `loopback_speech` (a speaker), `loopback_listening` (a listener), `loopback_remote`.
+Neighbours: `plane` (the contract), `loopback_speech` (a speaker), `loopback_listening` (a listener), `loopback_remote`
+(a far end), `loopback_internal` (a peer without one), `loopback_watching` (who speaks).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Callable
 
 from parley.audio import SAMPLE_BYTES
 from parley.media.commands import (
+    AddInternalPeer,
     AddPeer,
+    AskStatistics,
     CloseChannel,
     CloseListener,
     CloseSpeaker,
@@ -31,6 +34,7 @@ from parley.media.commands import (
     SpeakerId,
     Subscribe,
     Unsubscribe,
+    WatchSpeakers,
 )
 from parley.media.credits import Credits
 from parley.media.errors import Busy, MediaError, PlaneClosed
@@ -45,10 +49,13 @@ from parley.media.events import (
     PeerClosed,
     PeerConnected,
     SpeakerProgress,
+    StatisticsTold,
 )
+from parley.media.loopback_internal import LoopbackInternal
 from parley.media.loopback_listening import Listening
 from parley.media.loopback_remote import LoopbackRemote
 from parley.media.loopback_speech import SpeechQueue
+from parley.media.loopback_watching import Watching
 from parley.media.peer_spec import Candidate, Fingerprint, PeerId, PublicationId, check_peer_spec
 from parley.media.plane import (
     MAX_COMMANDS,
@@ -59,6 +66,7 @@ from parley.media.plane import (
     PlaneCounters,
     PlaneIdentity,
 )
+from parley.media.statistics import PeerStatistics
 
 __all__ = ["LoopbackPlane"]
 
@@ -80,6 +88,8 @@ class LoopbackPlane:
         self._ignored = 0
         self._dropped_blocks = 0
         self._remotes: dict[PeerId, LoopbackRemote] = {}
+        self._internals: dict[PeerId, LoopbackInternal] = {}
+        self._watching = Watching()
         self._max_message_bytes: dict[PeerId, int] = {}
         self._speakers: dict[SpeakerId, tuple[PublicationId, SpeechQueue]] = {}
         self._listeners: dict[ListenerId, Listening] = {}
@@ -153,7 +163,7 @@ class LoopbackPlane:
             return
         self._closed = True
         self._commands.clear()
-        for peer in list(self._remotes):
+        for peer in [*self._remotes, *self._internals]:
             self._close_peer(peer, "closed")
         self._speakers.clear()
         self._listeners.clear()
@@ -203,6 +213,15 @@ class LoopbackPlane:
         match command:
             case AddPeer() | RemovePeer() | Subscribe() | Unsubscribe():
                 return self._execute_for_peer(command)
+            case AddInternalPeer():
+                return self._add_internal(command)
+            case WatchSpeakers(peer, on):
+                self._watching.watch(peer, on)
+                return peer in self._remotes or peer in self._internals
+            case AskStatistics(query):
+                peers = sorted([*self._remotes, *self._internals])
+                self._post(StatisticsTold(query, tuple(PeerStatistics(peer) for peer in peers)))
+                return True
             case OpenChannel() | SendMessage() | CloseChannel():
                 return self._execute_for_channel(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():
@@ -214,16 +233,42 @@ class LoopbackPlane:
         if isinstance(command, AddPeer):
             self._add_peer(command)
             return True
+        if internal := self._internals.get(command.peer):
+            return self._execute_for_internal(internal, command)
         remote = self._remotes.get(command.peer)
         if remote is None:
             return False
         match command:
             case RemovePeer(peer):
                 self._close_peer(peer, "removed")
-            case Subscribe(_, mid, publication, _):
+            case Subscribe(_, mid, publication):
                 return remote.subscribe(mid, publication)
             case Unsubscribe(_, mid):
                 return remote.subscribe(mid, None)
+        return True
+
+    def _add_internal(self, command: AddInternalPeer) -> bool:
+        if command.peer in self._remotes:
+            return False
+        internal = self._internals.get(command.peer)
+        if internal is None:
+            internal = self._internals[command.peer] = LoopbackInternal()
+            self._post(PeerConnected(command.peer))
+        gone, new = internal.change(command.slots)
+        for publication in gone:
+            self._sources.pop(publication, None)
+        for publication in new:
+            self._sources[publication] = (self._now_ms + TICK_MS, internal.source(publication))
+        return True
+
+    def _execute_for_internal(self, internal: LoopbackInternal, command: RemovePeer | Subscribe | Unsubscribe) -> bool:
+        match command:
+            case RemovePeer(peer):
+                self._close_peer(peer, "removed")
+            case Subscribe(_, mid, publication):
+                return internal.subscribe(mid, publication)
+            case Unsubscribe(_, mid):
+                return internal.subscribe(mid, None)
         return True
 
     def _add_peer(self, command: AddPeer) -> None:
@@ -305,6 +350,11 @@ class LoopbackPlane:
             if frame is not None:
                 for remote in self._remotes.values():
                     remote.hear(publication, self._now_ms, frame)
+                for internal in self._internals.values():
+                    internal.hear(publication, frame)
+                heard = {peer: remote.subscriptions for peer, remote in self._remotes.items()}
+                heard |= {peer: internal.subscriptions for peer, internal in self._internals.items()}
+                self._post(*self._watching.hear(publication, frame, heard))
             for listener, listening in self._listeners.items():
                 if listening.publication == publication:
                     blocks = listening.hear(frame)
@@ -327,8 +377,9 @@ class LoopbackPlane:
                 self._close_peer(peer, "remote")
 
     def _close_peer(self, peer: PeerId, reason: CloseReason) -> None:
-        remote = self._remotes.pop(peer)
-        for publication in remote.publications:
+        self._watching.watch(peer, False)
+        end = self._internals.pop(peer, None) or self._remotes.pop(peer)
+        for publication in end.publications:
             self._sources.pop(publication, None)
         self._channel_credits.forget(lambda key: key[0] == peer)
         self._max_message_bytes.pop(peer, None)

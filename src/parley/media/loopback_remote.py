@@ -87,6 +87,11 @@ class LoopbackRemote:
         return {slot.publication for slot in self._spec.slots if slot.publication}
 
     @property
+    def subscriptions(self) -> set[PublicationId]:
+        """What this peer is fed with."""
+        return {publication for publication in self._subscriptions.values() if publication}
+
+    @property
     def has_channels(self) -> bool:
         """Whether the peer negotiated data channels."""
         return self._spec.sctp is not None

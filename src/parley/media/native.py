@@ -17,7 +17,9 @@ from typing import cast
 from parley._media import MediaCore, MediaCoreBusy, MediaCoreClosed, MediaCoreError, MediaCoreRefused
 from parley.audio import SAMPLE_BYTES, AudioBlock
 from parley.media.commands import (
+    AddInternalPeer,
     AddPeer,
+    AskStatistics,
     CloseChannel,
     CloseListener,
     CloseSpeaker,
@@ -35,15 +37,18 @@ from parley.media.commands import (
     SpeakerId,
     Subscribe,
     Unsubscribe,
+    WatchSpeakers,
 )
 from parley.media.credits import Credits
 from parley.media.errors import BadPeerSpec, Busy, MediaError, PlaneClosed
 from parley.media.events import (
+    ActiveSpeaker,
     AudioHeard,
     ChannelClosed,
     ChannelDrained,
     ChannelOpened,
     Event,
+    LevelsHeard,
     MessageReceived,
     PeerClosed,
     PeerConnected,
@@ -52,6 +57,7 @@ from parley.media.events import (
     SpeechFlushed,
     SpeechStarted,
 )
+from parley.media.native_statistics import statistics_told
 from parley.media.peer_spec import Candidate, Fingerprint, PeerId, check_peer_spec
 from parley.media.plane import MAX_QUEUED_SPEECH_SAMPLES, MAX_UNSENT_BYTES, PlaneCounters, PlaneIdentity
 
@@ -71,6 +77,9 @@ EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
         "speech_flushed": SpeechFlushed,
         "speaker_progress": SpeakerProgress,
         "speech_dropped": SpeakerProgress,
+        "active_speaker": ActiveSpeaker,
+        "levels_heard": LevelsHeard,
+        "statistics_told": statistics_told,
     }
 )
 """What the core tells, by the first member of its tuples; the others are the fields, in order."""
@@ -213,10 +222,16 @@ class NativePlane:
                 core.add_peer(spec)
             case RemovePeer(peer):
                 core.remove_peer(peer)
-            case Subscribe(peer, mid, publication, preferred_rid):
-                core.subscribe(peer, mid, publication, preferred_rid)
+            case AddInternalPeer(peer, slots, shard):
+                core.add_internal(peer, shard, [(slot.mid, slot.heard_as) for slot in slots])
+            case Subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing):
+                core.subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing)
             case Unsubscribe(peer, mid):
                 core.unsubscribe(peer, mid)
+            case WatchSpeakers(peer, on):
+                core.watch_speakers(peer, on)
+            case AskStatistics(query):
+                core.tell_statistics(query)
             case OpenListener() | RestListener() | CloseListener():
                 self._submit_for_listener(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():

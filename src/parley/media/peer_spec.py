@@ -20,6 +20,7 @@ __all__ = [
     "Fingerprint",
     "HeaderExtension",
     "IceCredentials",
+    "InternalSlot",
     "PeerId",
     "PeerSpec",
     "PublicationId",
@@ -113,6 +114,14 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class InternalSlot:
+    """One slot of a peer without a connection: what is subscribed to `mid` becomes publication `heard_as`."""
+
+    mid: str
+    heard_as: PublicationId
+
+
+@dataclass(frozen=True, slots=True)
 class SctpSpec:
     """RFC 8841: the association that carries data channels, and the largest message that the peer takes."""
 
@@ -123,7 +132,11 @@ class SctpSpec:
 
 @dataclass(frozen=True, slots=True)
 class PeerSpec:
-    """A whole peer. Sent again with the same id it replaces the old one: the plane finds the difference."""
+    """A whole peer. Sent again with the same id it replaces the old one: the plane finds the difference.
+
+    A later spec may add payload types, extensions and an association. A slot keeps what it sends under its SSRC; a mid
+    that is used again for another stream needs a fresh one.
+    """
 
     peer: PeerId
     shard: int
@@ -137,6 +150,9 @@ class PeerSpec:
     ice_lite: bool = True
     remote_candidates: tuple[Candidate, ...] = ()
     """Needed only where we connect; a browser is learned from its first check."""
+    estimate_bandwidth: bool = False
+    """Find out what the peer's network carries, and choose simulcast layers by it. Fixed by the first spec; implied by a
+    video slot in it. Needs the extension `transport-wide-cc` in the first spec."""
 
 
 def check_peer_spec(spec: PeerSpec) -> None:

@@ -28,6 +28,7 @@ fn add(peer: &str, ufrag: &str) -> Command {
         sctp: Some(SctpSpec { mid: "1".into(), port: 5_000, max_message_bytes: 3 }),
         ice_lite: true,
         remote_candidates: vec![],
+        estimate_bandwidth: false,
     }))
 }
 

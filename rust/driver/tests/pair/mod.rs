@@ -116,6 +116,7 @@ fn spec(peer: &str, other: &Core, server: bool, remote: Vec<Candidate>) -> PeerS
         sctp: Some(SctpSpec { mid: "1".into(), port: 5_000, max_message_bytes: 262_144 }),
         ice_lite: server,
         remote_candidates: remote,
+        estimate_bandwidth: false,
     }
 }
 
@@ -203,7 +204,7 @@ impl Pair {
                 peer: peer.into(),
                 mid: "0".into(),
                 publication: publication.clone(),
-                preferred_rid: None,
+                wish: parley_media::layers::LayerWish::default(),
             };
             core.submit(shard, Command::OpenSpeaker(voice(peer), publication)).unwrap();
             core.submit(shard, subscribe).unwrap();

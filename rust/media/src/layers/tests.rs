@@ -36,7 +36,11 @@ fn ladders_follow_the_words_of_the_api() {
         ("h", Never, Measured, &[FHQ[0]], "q"),
         ("", Measured, Measured, &[], ""),
     ] {
-        assert_eq!(names(&wish(preferred, pressure, missing), layers), expected, "{preferred} {pressure:?} {missing:?}");
+        assert_eq!(
+            names(&wish(preferred, pressure, missing), layers),
+            expected,
+            "{preferred} {pressure:?} {missing:?}"
+        );
     }
 }
 
@@ -135,10 +139,8 @@ fn viewers_of_one_peer_share_fairly() {
     let share = |budget: Option<u64>| -> String {
         let wish = LayerWish::default();
         let mut climbs = [Climb::default(), Climb::default(), Climb::default()];
-        let mut viewers: Vec<_> = climbs
-            .iter_mut()
-            .map(|climb| Viewer { wish: &wish, layers: &layers, current: None, climb })
-            .collect();
+        let mut viewers: Vec<_> =
+            climbs.iter_mut().map(|climb| Viewer { wish: &wish, layers: &layers, current: None, climb }).collect();
         let given = allocate(now, budget.map(|kbits| kbits * 1_000), &mut viewers);
         given.iter().map(|given| given.rid.as_deref().unwrap_or("-")).collect()
     };

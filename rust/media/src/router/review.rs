@@ -90,7 +90,7 @@ impl Router {
         let mut parts = Vec::with_capacity(places.len());
         for (name, place) in places {
             let one = &mut self.publications.get_mut(name).expect("places were just found").subscriptions[*place];
-            let current = one.current_rid().map(|rid| rid.cloned().unwrap_or_else(|| "".into()));
+            let current = one.current().map(|(_, rid)| rid.clone().unwrap_or_else(|| "".into()));
             parts.push((one.wish.clone(), current, std::mem::take(&mut one.climb)));
         }
         let mut viewers: Vec<Viewer<'_>> = parts
@@ -125,7 +125,7 @@ impl Router {
         let target = Target::Layer(rid.clone());
         let changed = one.target != target;
         one.target = target;
-        let waits = one.current_rid() != Some(rid.as_ref());
+        let waits = one.current().is_none_or(|(_, current)| *current != rid);
         if changed && waits {
             self.ask_keyframe(now, name, rid.as_ref());
         }
@@ -168,7 +168,7 @@ impl Router {
                 subscribed.push(SubscriptionStatistics {
                     mid: one.mid.clone(),
                     publication: Some(name.clone()),
-                    rid: one.current_rid().flatten().map(ToString::to_string),
+                    rid: one.current().and_then(|(_, rid)| rid.as_ref()).map(ToString::to_string),
                     packets: one.sent.packets,
                     bytes: one.sent.bytes,
                     bits_per_second: one.sent.rate.bits_per_second(now),
@@ -199,7 +199,8 @@ impl super::Layer {
 fn demand(peer: PeerKey, other: u64, given: &[Given]) -> PeerDemand {
     let total = |of: fn(&Given) -> u64| other + given.iter().map(of).sum::<u64>();
     let now = total(|given| given.bits_per_second);
-    let step = |given: &Given| Some(given.next_bits_per_second? - given.bits_per_second.min(given.next_bits_per_second?));
+    let step =
+        |given: &Given| Some(given.next_bits_per_second? - given.bits_per_second.min(given.next_bits_per_second?));
     let cheapest = given.iter().filter_map(step).min();
     PeerDemand {
         peer,

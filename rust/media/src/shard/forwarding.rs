@@ -43,6 +43,12 @@ impl Shard {
         self.router.take_border()
     }
 
+    /// What a mouth speaks for this publication.
+    #[cfg(test)]
+    pub(super) fn codecs_of(&self, publication: &PublicationId) -> Vec<crate::spec::AudioCodec> {
+        self.router.codecs_needed(publication)
+    }
+
     /// Another shard tells something.
     pub fn border(&mut self, now: Instant, from: ShardIndex, message: BorderMessage) {
         if let BorderMessage::Packet(publication, packet) = &message {
@@ -58,9 +64,11 @@ impl Shard {
     }
 
     pub(super) fn on_packet(&mut self, now: Instant, key: PeerKey, packet: &ReceivedPacket) {
-        let Some((slot, generation)) = self.peers.get(&key).and_then(|entry| {
-            Some((entry.peer.spec().slots.get(packet.slot)?, entry.peer.generation()))
-        }) else {
+        let Some((slot, generation)) = self
+            .peers
+            .get(&key)
+            .and_then(|entry| Some((entry.peer.spec().slots.get(packet.slot)?, entry.peer.generation())))
+        else {
             return;
         };
         let Some(publication) = slot.publication.clone() else { return };
@@ -73,8 +81,7 @@ impl Shard {
             ..OutgoingPacket::unrouted(packet.sequence, stamp, packet.marker, payload)
         };
         let source = SourceKey::peer(key, generation, packet.ssrc);
-        let routed =
-            RoutedPacket { source, codec: &codec, rid: packet.rid.as_ref(), spoken: false, packet: &outgoing };
+        let routed = RoutedPacket { source, codec: &codec, rid: packet.rid.as_ref(), spoken: false, packet: &outgoing };
         self.media.hear_packet(now, &publication, &routed);
         self.route(now, &publication, routed);
     }
@@ -214,8 +221,11 @@ impl Shard {
             }
         }
         let told = &self.reviews.told_levels;
-        let mut changed: Vec<(PublicationId, i8)> =
-            audible.iter().filter(|(name, level)| told.get(name) != Some(level)).map(|(n, l)| (n.clone(), *l)).collect();
+        let mut changed: Vec<(PublicationId, i8)> = audible
+            .iter()
+            .filter(|(name, level)| told.get(name) != Some(level))
+            .map(|(n, l)| (n.clone(), *l))
+            .collect();
         changed.sort();
         self.reviews.told_levels = audible;
         if !changed.is_empty() {
@@ -235,9 +245,13 @@ impl Shard {
             let (publications, mut subscriptions) = self.router.statistics(now, *key);
             for one in &mut subscriptions {
                 let reported = entry.peer.reported(&one.mid);
-                let clock_hz = entry.peer.spec().slots.iter().find(|slot| slot.mid == one.mid).map_or(1, |slot| {
-                    slot.codecs.first().map_or(1, |codec| codec.clock_rate_hz.max(1))
-                });
+                let clock_hz = entry
+                    .peer
+                    .spec()
+                    .slots
+                    .iter()
+                    .find(|slot| slot.mid == one.mid)
+                    .map_or(1, |slot| slot.codecs.first().map_or(1, |codec| codec.clock_rate_hz.max(1)));
                 one.loss = reported.loss;
                 one.jitter_ms = reported.jitter.map(|jitter| jitter as f32 * 1_000.0 / clock_hz as f32);
                 (one.nacks, one.keyframes_wanted) = (reported.nacks, reported.keyframes_wanted);
@@ -253,7 +267,13 @@ impl Shard {
         for (key, internal) in &self.internals {
             let (publications, subscriptions) = self.router.statistics(now, *key);
             let (estimate, round_trip_ms) = (None, None);
-            all.push(PeerStatistics { peer: internal.id.clone(), estimate, round_trip_ms, publications, subscriptions });
+            all.push(PeerStatistics {
+                peer: internal.id.clone(),
+                estimate,
+                round_trip_ms,
+                publications,
+                subscriptions,
+            });
         }
         all.sort_by(|a, b| a.peer.cmp(&b.peer));
         self.events.push(Event::Statistics(number, all));

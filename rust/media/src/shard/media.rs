@@ -13,8 +13,8 @@ use crate::levels::dbov_of;
 use crate::listener::{Listener, ListenerOptions};
 use crate::plane::{Command, Event};
 use crate::playout::{Frame, PlayoutEvent, RATE_HZ};
-use crate::router::{Origin, RoutedPacket};
 use crate::rewrite::SourceKey;
+use crate::router::{Origin, RoutedPacket};
 use crate::sender::OutgoingPacket;
 use crate::speaker::Speaker;
 use crate::spec::{AudioCodec, Codec, ListenerId, PublicationId, SpeakerId};
@@ -100,12 +100,7 @@ impl Media {
         }
     }
 
-    pub fn hear_packet(
-        &mut self,
-        now: Instant,
-        publication: &PublicationId,
-        routed: &RoutedPacket<'_>,
-    ) {
+    pub fn hear_packet(&mut self, now: Instant, publication: &PublicationId, routed: &RoutedPacket<'_>) {
         let Some(codec) = routed.codec.audio() else { return };
         let packet = routed.packet;
         for number in self.ears_of.get(publication).into_iter().flatten() {
@@ -286,6 +281,7 @@ impl Shard {
             let codec = Codec::plain(0, name, frame.codec.clock_hz(), channels);
             let mut packet = OutgoingPacket::unrouted(frame.sequence, frame.timestamp, frame.marker, frame.payload);
             packet.extensions.audio_level = Some(level);
+            packet.extensions.voice_activity = Some(spoken.frame.is_some());
             let (source, rid) = (SourceKey::mouth(number), None);
             let routed = RoutedPacket { source, codec: &codec, rid, spoken: true, packet: &packet };
             self.route(now, &publication, routed);

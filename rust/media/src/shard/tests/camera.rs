@@ -52,11 +52,8 @@ impl Layer {
             let mut payload = vec![0x80 | begins, 0xE0, high, low, self.base, 0x20, u8::from(!key)];
             payload.extend(self.ssrc.to_be_bytes());
             payload.resize((bytes / packets).max(20), 0xAA);
-            let values = ExtensionValues {
-                mid: Some(mid.into()),
-                rid: self.rid.map(Into::into),
-                ..ExtensionValues::default()
-            };
+            let values =
+                ExtensionValues { mid: Some(mid.into()), rid: self.rid.map(Into::into), ..ExtensionValues::default() };
             let write = RtpWrite::new(VP8.into(), self.sequence.into(), self.timestamp, now, payload)
                 .marker(n + 1 == packets)
                 .nackable(true)
@@ -188,7 +185,8 @@ pub fn decode(packets: &[(Instant, ReceivedPacket)], ssrc: u32) -> Seen {
         }
         let Some((_, _, _, key)) = frame.filter(|_| packet.marker) else { continue };
         let follows = last_picture.map(|last| (last + 1) & 0x7FFF) == Some(picture);
-        if !key && !(follows && last_layer == layer) {
+        let needed = if key { None } else { Some(layer) };
+        if needed.is_some_and(|layer| !follows || last_layer != layer) {
             seen.errors.push(format!("picture {picture} of {layer} needs one that is missing"));
             continue;
         }

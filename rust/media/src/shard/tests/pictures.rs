@@ -116,7 +116,9 @@ fn the_first_picture_is_a_key_frame_asked_for_once_for_all_who_come_together() {
     let names: Vec<&str> = viewers.iter().map(String::as_str).collect();
     let mut world = World::new(3);
     publisher(&mut world, "pam");
-    names.iter().for_each(|name| viewer(&mut world, 0, name));
+    for name in &names {
+        viewer(&mut world, 0, name);
+    }
     world.run(1_000);
     let camera = Camera::new(world.now, "2", vec![Layer::new(Some("f"), F, 200)]);
     world.client_mut("pam").film(camera);

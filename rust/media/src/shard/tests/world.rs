@@ -126,7 +126,7 @@ pub struct Client {
     pub downlink: Link,
     camera: Option<Camera>,
     shard: usize,
-    mouth: Vec<(u8, u32, Vec<u8>)>,
+    mouth: Vec<(u8, u32, Option<i8>, Vec<u8>)>,
     next_frame: Option<Instant>,
     sequence: u64,
     stamp: u32,
@@ -176,8 +176,13 @@ impl Client {
         self.speak_as(111, 960, packets);
     }
 
+    /// Speak and say how loud it is.
+    pub fn speak_at(&mut self, level: Option<i8>, packets: Vec<Vec<u8>>) {
+        self.mouth.extend(packets.into_iter().map(|payload| (111, 960, level, payload)));
+    }
+
     pub fn speak_as(&mut self, payload_type: u8, step: u32, packets: Vec<Vec<u8>>) {
-        self.mouth.extend(packets.into_iter().map(|payload| (payload_type, step, payload)));
+        self.mouth.extend(packets.into_iter().map(|payload| (payload_type, step, None, payload)));
     }
 
     /// Twenty milliseconds of its microphone.
@@ -186,7 +191,7 @@ impl Client {
             self.stamp = self.stamp.wrapping_add(960);
             return;
         }
-        let (payload_type, step, payload) = self.mouth.remove(0);
+        let (payload_type, step, audio_level, payload) = self.mouth.remove(0);
         let packet = OutgoingPacket {
             ssrc: self.peer.spec().slots[0].send_ssrc().unwrap(),
             payload_type,
@@ -194,7 +199,11 @@ impl Client {
             timestamp: self.stamp,
             marker: false,
             repairable: false,
-            extensions: crate::sender::ForwardedExtensions::default(),
+            extensions: crate::sender::ForwardedExtensions {
+                audio_level,
+                voice_activity: audio_level.map(|level| level > -50),
+                ..Default::default()
+            },
             patch: None,
             payload: payload.into(),
         };
@@ -447,7 +456,12 @@ impl World {
         });
         let wire = self.wire.keys().next().map(|(at, _)| *at);
         let shards = self.others.iter().filter_map(Shard::deadline);
-        clients.chain(wire).chain(self.shard.deadline()).chain(shards).min().unwrap_or(self.now + Duration::from_secs(3_600))
+        clients
+            .chain(wire)
+            .chain(self.shard.deadline())
+            .chain(shards)
+            .min()
+            .unwrap_or(self.now + Duration::from_secs(3_600))
     }
 
     fn put(
@@ -543,7 +557,8 @@ impl World {
                 let destination = flight.destination;
                 self.last_from_client = Some(flight.contents.clone());
                 let now = self.now;
-                self.shard_at(flight.shard).receive(now, Datagram { protocol: Protocol::Udp, source, destination, contents });
+                self.shard_at(flight.shard)
+                    .receive(now, Datagram { protocol: Protocol::Udp, source, destination, contents });
             }
         }
     }
