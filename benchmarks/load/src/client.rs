@@ -9,7 +9,7 @@ use mio::net::UdpSocket;
 use parley_media::channels::{ChannelOptions, Message};
 use parley_media::identity::Identity;
 use parley_media::peer::{Datagram, Peer, PeerEvent};
-use parley_media::sender::{ForwardedExtensions, OutgoingPacket};
+use parley_media::sender::OutgoingPacket;
 use parley_media::spec::{Candidate, PeerSpec, Protocol};
 
 pub const FRAME: Duration = Duration::from_millis(20);
@@ -131,16 +131,10 @@ impl Client {
     fn say(&mut self, now: Instant) {
         let Some(voice) = &self.voice else { return };
         let place = self.said % voice.packets.len() as u64;
-        let packet = OutgoingPacket {
-            ssrc: self.peer.spec().slots[0].send_ssrc().unwrap_or(1),
-            payload_type: 111,
-            sequence: 1_000 + self.said,
-            timestamp: (self.said * 960) as u32,
-            marker: false,
-            repairable: false,
-            extensions: ForwardedExtensions::default(),
-            payload: voice.packets[place as usize].as_slice().into(),
-        };
+        let payload = voice.packets[place as usize].as_slice().into();
+        let mut packet = OutgoingPacket::unrouted(1_000 + self.said, (self.said * 960) as u32, false, payload);
+        packet.ssrc = self.peer.spec().slots[0].send_ssrc().unwrap_or(1);
+        packet.payload_type = 111;
         // Fifty seconds make a cycle of talking and silence of a hundred half seconds.
         let talks = (self.said / 25) % 100 * 37 % 100 < voice.talking_percent;
         self.said += 1;

@@ -52,11 +52,11 @@ class AddPeer:
 
 @dataclass(frozen=True, slots=True)
 class AddInternalPeer:
-    """Add a peer without a connection, or change the slots of the one with this id. Answered by `PeerConnected` at once.
+    """Add a peer without a connection, or change the slots of the one with this id. `PeerConnected` follows at once.
 
-    It stands for a session whose other end lives in this process: what is subscribed to a slot is heard by the listeners
-    of its `heard_as`, also when the source changes, and what the session publishes is a speaker's publication. Nothing
-    is encrypted and nothing encoded that no real peer needs. Ignored if a peer with a connection has this id.
+    It stands for a session whose other end lives in this process: what is subscribed to a slot is heard by the
+    listeners of its `heard_as`, also when the source changes; what the session publishes is a speaker's publication.
+    Nothing is encrypted, and nothing encoded that no real peer needs. Ignored if a peer with a connection has this id.
     """
 
     peer: PeerId
@@ -75,9 +75,9 @@ class RemovePeer:
 class Subscribe:
     """Forward `publication` to slot `mid` of `peer`, in place of what went there before.
 
-    `preferred_rid` names the best simulcast layer to send, all are allowed where it is None; the same command with other
-    values changes them. `under_pressure` says how to go on where the network does not carry that layer, `when_missing`
-    where it is not sent. Pictures change layer and source on a key frame, without a gap in their numbers.
+    `preferred_rid` names the best simulcast layer to send, all are allowed where it is None; the same command with
+    other values changes them. `under_pressure` says how to go on where the network does not carry that layer,
+    `when_missing` where it is not sent. Pictures change layer and source on a key frame, without a gap.
     """
 
     peer: PeerId

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from parley.media.events import ActiveSpeaker, Event, LevelsHeard
 from parley.media.peer_spec import PeerId, PublicationId
@@ -33,7 +34,7 @@ class Watching:
             self._active.pop(peer, None)
 
     def hear(
-        self, publication: PublicationId, frame: bytes, subscriptions: Mapping[PeerId, Set[PublicationId]]
+        self, publication: PublicationId, frame: bytes, subscriptions: Mapping[PeerId, AbstractSet[PublicationId]]
     ) -> list[Event]:
         """Take 20 ms of a publication; tell what that changes for whom."""
         watchers = [peer for peer in self._active if publication in subscriptions.get(peer, set())]

@@ -218,20 +218,12 @@ class NativePlane:
     def _submit(self, command: Command) -> None:
         core = self._core
         match command:
-            case AddPeer(spec):
-                core.add_peer(spec)
-            case RemovePeer(peer):
-                core.remove_peer(peer)
-            case AddInternalPeer(peer, slots, shard):
-                core.add_internal(peer, shard, [(slot.mid, slot.heard_as) for slot in slots])
+            case AddPeer() | AddInternalPeer() | RemovePeer() | WatchSpeakers() | AskStatistics():
+                self._submit_for_peer(command)
             case Subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing):
                 core.subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing)
             case Unsubscribe(peer, mid):
                 core.unsubscribe(peer, mid)
-            case WatchSpeakers(peer, on):
-                core.watch_speakers(peer, on)
-            case AskStatistics(query):
-                core.tell_statistics(query)
             case OpenListener() | RestListener() | CloseListener():
                 self._submit_for_listener(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():
@@ -242,6 +234,19 @@ class NativePlane:
                 core.send_message(peer, channel, data)
             case CloseChannel(peer, channel):
                 core.close_channel(peer, channel)
+
+    def _submit_for_peer(self, command: AddPeer | AddInternalPeer | RemovePeer | WatchSpeakers | AskStatistics) -> None:
+        match command:
+            case AddPeer(spec):
+                self._core.add_peer(spec)
+            case AddInternalPeer(peer, slots, shard):
+                self._core.add_internal(peer, shard, [(slot.mid, slot.heard_as) for slot in slots])
+            case RemovePeer(peer):
+                self._core.remove_peer(peer)
+            case WatchSpeakers(peer, on):
+                self._core.watch_speakers(peer, on)
+            case AskStatistics(query):
+                self._core.tell_statistics(query)
 
     def _submit_for_listener(self, command: OpenListener | RestListener | CloseListener) -> None:
         match command:

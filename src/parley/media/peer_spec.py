@@ -151,8 +151,8 @@ class PeerSpec:
     remote_candidates: tuple[Candidate, ...] = ()
     """Needed only where we connect; a browser is learned from its first check."""
     estimate_bandwidth: bool = False
-    """Find out what the peer's network carries, and choose simulcast layers by it. Fixed by the first spec; implied by a
-    video slot in it. Needs the extension `transport-wide-cc` in the first spec."""
+    """Find out what the peer's network carries, and choose simulcast layers by it. Fixed by the first spec, implied by
+    a video slot in it; without the extension `transport-wide-cc` in it nothing is found out."""
 
 
 def check_peer_spec(spec: PeerSpec) -> None:

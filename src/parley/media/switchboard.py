@@ -17,11 +17,13 @@ from collections.abc import Callable
 from parley.media.commands import Command, ListenerId, PushSpeech, SendMessage, SpeakerId
 from parley.media.errors import Busy
 from parley.media.events import (
+    ActiveSpeaker,
     AudioHeard,
     ChannelClosed,
     ChannelDrained,
     ChannelOpened,
     Event,
+    LevelsHeard,
     MessageReceived,
     PeerClosed,
     PeerConnected,
@@ -29,6 +31,7 @@ from parley.media.events import (
     SpeechDrained,
     SpeechFlushed,
     SpeechStarted,
+    StatisticsTold,
 )
 from parley.media.peer_spec import PeerId
 from parley.media.plane import TICK_MS, MediaPlane, PlaneCounters, PlaneIdentity
@@ -50,6 +53,9 @@ class Switchboard:
         self._peers: dict[PeerId, Callable[[PeerEvent], None]] = {}
         self._listeners: dict[ListenerId, Callable[[AudioHeard], None]] = {}
         self._speakers: dict[SpeakerId, Callable[[SpeakerEvent], None]] = {}
+        self._audiences: dict[PeerId, Callable[[ActiveSpeaker], None]] = {}
+        self._meters: dict[object, Callable[[LevelsHeard], None]] = {}
+        self._queries: dict[int, tuple[int, Callable[[StatisticsTold], None]]] = {}
         self._events: deque[Event] = deque()
         self._deferred: deque[Command] = deque()
         self._retry: asyncio.TimerHandle | None = None
@@ -103,12 +109,27 @@ class Switchboard:
         """Hand what becomes of `speaker`'s speech to `take`."""
         self._speakers[speaker] = take
 
+    def on_active_speaker(self, peer: PeerId, take: Callable[[ActiveSpeaker], None]) -> None:
+        """Hand over who speaks of those that `peer` hears, once `WatchSpeakers` was submitted; until it is closed."""
+        self._audiences[peer] = take
+
+    def on_levels(self, owner: object, take: Callable[[LevelsHeard], None] | None) -> None:
+        """Hand all levels that are told to `take`, in place of what `owner` registered before; to nobody if None."""
+        self._meters.pop(owner, None)
+        if take is not None:
+            self._meters[owner] = take
+
+    def on_statistics(self, query: int, take: Callable[[StatisticsTold], None]) -> None:
+        """Hand over what each shard answers to `AskStatistics(query)`: as many answers as `identity.shards`."""
+        self._queries[query] = (self.identity.shards, take)
+
     def forget(self, *names: PeerId | ListenerId | SpeakerId) -> None:
         """Hand over nothing more of these."""
         for name in names:
             self._peers.pop(PeerId(name), None)
             self._listeners.pop(ListenerId(name), None)
             self._speakers.pop(SpeakerId(name), None)
+            self._audiences.pop(PeerId(name), None)
 
     # Commands.
 
@@ -177,9 +198,27 @@ class Switchboard:
             case SpeechStarted() | SpeechDrained() | SpeechFlushed() | SpeakerProgress():
                 if (speaks := self._speakers.get(event.speaker)) is not None:
                     speaks(event)
+            case ActiveSpeaker() | LevelsHeard() | StatisticsTold():
+                self._hand_over_news(event)
             case PeerClosed():
+                self._audiences.pop(event.peer, None)
                 if (take := self._peers.pop(event.peer, None)) is not None:
                     take(event)
             case _:
                 if (take := self._peers.get(event.peer)) is not None:
                     take(event)
+
+    def _hand_over_news(self, event: ActiveSpeaker | LevelsHeard | StatisticsTold) -> None:
+        match event:
+            case ActiveSpeaker(peer):
+                if (looks := self._audiences.get(peer)) is not None:
+                    looks(event)
+            case LevelsHeard():
+                for take in list(self._meters.values()):
+                    take(event)
+            case StatisticsTold(query):
+                missing, counts = self._queries.pop(query, (0, None))
+                if counts is not None:
+                    if missing > 1:
+                        self._queries[query] = (missing - 1, counts)
+                    counts(event)
