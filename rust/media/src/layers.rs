@@ -107,12 +107,10 @@ pub struct Viewer<'a> {
 pub struct Given {
     /// Nothing where the wish leaves nothing.
     pub rid: Option<Arc<str>>,
-    /// Rate of that layer.
-    pub bits_per_second: u64,
     /// Rate of the best that the wish allows.
     pub wished_bits_per_second: u64,
-    /// Rate of the next better one, if there is one.
-    pub next_bits_per_second: Option<u64>,
+    /// There is a better one.
+    pub waits: bool,
 }
 
 /// What a viewer may be given, best first.
@@ -174,9 +172,8 @@ pub fn allocate(now: Instant, budget: Option<u64>, viewers: &mut [Viewer<'_>]) -
         let rate = |rung: usize| ladders[viewer].get(rung).map(|layer| layer.bits_per_second);
         given.push(Given {
             rid: ladders[viewer].get(rung).map(|layer| layer.rid.clone()),
-            bits_per_second: rate(rung).unwrap_or(0),
             wished_bits_per_second: rate(0).unwrap_or(0),
-            next_bits_per_second: rung.checked_sub(1).and_then(rate),
+            waits: rung > 0,
         });
     }
     given

@@ -237,9 +237,16 @@ impl Peer {
         self.reported.get(mid).copied().unwrap_or_default()
     }
 
-    /// Tell what its network should carry, in bits a second: `minimum` is filled up with padding while it does.
-    pub fn set_bandwidth(&mut self, minimum: u64, desired: u64) {
-        self.rtc.bwe().set_bitrate(Bitrate::from(minimum), Bitrate::from(desired));
+    /// Find out whether its network carries so much, in bits a second.
+    pub fn look_for(&mut self, desired: u64) {
+        self.rtc.bwe().set_bitrate(Bitrate::from(0_u64), Bitrate::from(desired));
+    }
+
+    /// Forget how the estimate came about and find out anew, from where it is.
+    pub fn estimate_anew(&mut self) {
+        if let Some(estimate) = self.estimate {
+            self.rtc.bwe().reset(Bitrate::from(estimate));
+        }
     }
 
     /// When it wants to be polled at the latest.

@@ -25,7 +25,7 @@ use crate::subscription::{Forward, Numbers, Sink, Subscription, Target};
 mod exchange;
 mod review;
 
-pub use review::PeerDemand;
+pub use review::{Carries, PeerDemand};
 
 /// A publisher is not asked for more than this.
 const KEYFRAME_EVERY: Duration = Duration::from_millis(500);

@@ -152,16 +152,11 @@ fn viewers_of_one_peer_share_fairly() {
 }
 
 #[test]
-fn what_is_wished_and_what_comes_next_are_told() {
+fn what_is_wished_and_whether_there_is_better_are_told() {
     let (layers, wish) = (seen(&FHQ), LayerWish::default());
     let mut climb = Climb::default();
     let mut viewers = [Viewer { wish: &wish, layers: &layers, current: None, climb: &mut climb }];
     let given = allocate(Instant::now(), Some(200_000), &mut viewers);
-    let expected = Given {
-        rid: Some("q".into()),
-        bits_per_second: 150_000,
-        wished_bits_per_second: 1_200_000,
-        next_bits_per_second: Some(500_000),
-    };
+    let expected = Given { rid: Some("q".into()), wished_bits_per_second: 1_200_000, waits: true };
     assert_eq!(given, [expected]);
 }

@@ -10,6 +10,15 @@ use crate::layers::{Given, LayerSeen, Viewer, allocate};
 use crate::spec::{PublicationId, TrackKind};
 use crate::statistics::{LayerStatistics, PublicationStatistics, SubscriptionStatistics};
 
+/// What is known of a peer's network, in bits a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carries {
+    /// Found out from reports on every packet.
+    pub measured: Option<u64>,
+    /// What the receiver says. It knows of no more than it gets, so only a value below that means anything.
+    pub reported: Option<u64>,
+}
+
 /// What a peer's network should carry, in bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerDemand {
@@ -17,8 +26,15 @@ pub struct PeerDemand {
     pub peer: PeerKey,
     /// All that was wished, with room to climb.
     pub desired: u64,
-    /// What would be needed to give someone the next better layer; none where all are given their best.
-    pub next: Option<u64>,
+    /// Someone is given less than the best.
+    pub waits: bool,
+}
+
+impl PeerDemand {
+    /// Whether it is about the same: rates vary, and a rise would be tried out each time.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.waits == other.waits && self.desired.abs_diff(other.desired) * 6 <= self.desired.max(other.desired)
+    }
 }
 
 impl Publication {
@@ -49,20 +65,22 @@ impl Router {
         all.any(|one| one.kind == TrackKind::Video)
     }
 
-    /// Choose a layer for every subscription; `estimate` is what a peer's network carries, where that is known.
-    pub fn review(&mut self, now: Instant, estimate: impl Fn(PeerKey) -> Option<u64>) -> Vec<PeerDemand> {
+    /// Choose a layer for every subscription.
+    pub fn review(&mut self, now: Instant, carries: impl Fn(PeerKey) -> Carries) -> Vec<PeerDemand> {
         let mut by_peer: BTreeMap<PeerKey, Vec<Place>> = BTreeMap::new();
-        let mut other_use: BTreeMap<PeerKey, u64> = BTreeMap::new();
+        let (mut pictures, mut other_use): (BTreeMap<PeerKey, u64>, BTreeMap<PeerKey, u64>) = Default::default();
         let mut seen: BTreeMap<PublicationId, Vec<LayerSeen>> = BTreeMap::new();
         for (name, known) in &mut self.publications {
             if known.subscriptions.iter().any(|one| one.kind == TrackKind::Video) {
                 seen.insert(name.clone(), known.seen(now));
             }
             for (place, one) in known.subscriptions.iter_mut().enumerate() {
+                let rate = one.sent.rate.bits_per_second(now);
                 if one.kind == TrackKind::Video {
                     by_peer.entry(one.peer).or_default().push((name.clone(), place));
+                    *pictures.entry(one.peer).or_default() += rate;
                 } else {
-                    *other_use.entry(one.peer).or_default() += one.sent.rate.bits_per_second(now);
+                    *other_use.entry(one.peer).or_default() += rate;
                 }
             }
         }
@@ -70,7 +88,10 @@ impl Router {
         for (peer, mut places) in by_peer {
             places.sort_by_key(|(name, place)| self.publications[name].subscriptions[*place].mid.clone());
             let other = other_use.get(&peer).copied().unwrap_or(0);
-            let budget = estimate(peer).map(|estimate| estimate.saturating_sub(other));
+            let sent = other + pictures.get(&peer).copied().unwrap_or(0);
+            let Carries { measured, reported } = carries(peer);
+            let known = measured.or(reported.filter(|reported| *reported < sent));
+            let budget = known.map(|known| known.saturating_sub(other));
             let given = self.allocate(now, budget, &places, &seen);
             demands.push(demand(peer, other, &given));
             for ((name, place), given) in places.into_iter().zip(given) {
@@ -131,13 +152,16 @@ impl Router {
         }
     }
 
-    /// What a peer hears, each with its loudness.
-    pub fn heard_by(&self, now: Instant, peer: PeerKey) -> Vec<(PublicationId, f32)> {
-        let audible = self.publications.iter().filter(|(_, known)| {
-            known.origin.is_some()
-                && known.subscriptions.iter().any(|one| one.peer == peer && one.kind == TrackKind::Audio)
-        });
-        audible.map(|(name, known)| (name.clone(), known.level.loudness(now))).collect()
+    /// What each peer hears, with its loudness.
+    pub fn heard(&self, now: Instant) -> BTreeMap<PeerKey, Vec<(PublicationId, f32)>> {
+        let mut heard: BTreeMap<PeerKey, Vec<(PublicationId, f32)>> = BTreeMap::new();
+        for (name, known) in self.publications.iter().filter(|(_, known)| known.origin.is_some()) {
+            let loudness = known.level.loudness(now);
+            for one in known.subscriptions.iter().filter(|one| one.kind == TrackKind::Audio) {
+                heard.entry(one.peer).or_default().push((name.clone(), loudness));
+            }
+        }
+        heard
     }
 
     /// The last level of a publication, in dBov.
@@ -197,15 +221,7 @@ impl super::Layer {
 }
 
 fn demand(peer: PeerKey, other: u64, given: &[Given]) -> PeerDemand {
-    let total = |of: fn(&Given) -> u64| other + given.iter().map(of).sum::<u64>();
-    let now = total(|given| given.bits_per_second);
-    let step =
-        |given: &Given| Some(given.next_bits_per_second? - given.bits_per_second.min(given.next_bits_per_second?));
-    let cheapest = given.iter().filter_map(step).min();
-    PeerDemand {
-        peer,
-        // A third more than the best layers take, so that their rates may vary and the climb has room.
-        desired: total(|given| given.wished_bits_per_second) * 4 / 3,
-        next: cheapest.map(|step| (now + step) * 5 / 4),
-    }
+    let wished = other + given.iter().map(|given| given.wished_bits_per_second).sum::<u64>();
+    // A third more, so that rates may vary and the climb has room.
+    PeerDemand { peer, desired: wished * 4 / 3, waits: given.iter().any(|given| given.waits) }
 }

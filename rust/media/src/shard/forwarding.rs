@@ -14,13 +14,17 @@ use crate::levels::Dominance;
 use crate::peer::{CloseReason, ReceivedPacket};
 use crate::plane::Event;
 use crate::rewrite::SourceKey;
-use crate::router::{Delivery, Origin, PeerDemand, RoutedPacket};
+use crate::router::{Carries, Delivery, Origin, PeerDemand, RoutedPacket};
 use crate::sender::OutgoingPacket;
 use crate::spec::{InternalSlot, PeerId, PublicationId};
 use crate::statistics::PeerStatistics;
 
 /// How often subscriptions are looked at.
 const REVIEW_EVERY: Duration = Duration::from_millis(200);
+/// How soon more is looked for,
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// and how rarely where it is never found.
+const RAREST_LOOK: Duration = Duration::from_secs(6);
 
 /// What is remembered between reviews.
 #[derive(Default)]
@@ -28,7 +32,46 @@ pub(super) struct Reviews {
     armed: bool,
     watchers: HashMap<PeerKey, Dominance>,
     told_levels: HashMap<PublicationId, i8>,
-    demands: HashMap<PeerKey, PeerDemand>,
+    asked: HashMap<PeerKey, Asked>,
+}
+
+/// What a peer's estimator was asked to find. It looks for more where more is asked for, so where somebody waits for a
+/// better layer it is asked again and again, ever more rarely: each look costs a short burst.
+#[derive(Default)]
+struct Asked {
+    demand: Option<PeerDemand>,
+    desired: u64,
+    again_at: Option<Instant>,
+    pause: Duration,
+    /// What it had found when it was asked last.
+    found: Option<u64>,
+}
+
+/// What to do with an estimator.
+enum Look {
+    /// Look for so much, in bits a second.
+    For(u64),
+    /// Begin anew: it does not move any more.
+    Anew(u64),
+}
+
+impl Asked {
+    fn next(&mut self, now: Instant, demand: &PeerDemand, found: Option<u64>) -> Option<Look> {
+        let stuck = found.is_some() && found == self.found && self.pause > FIRST_LOOK;
+        let look = if self.demand.as_ref().is_none_or(|asked| !asked.is_like(demand)) {
+            self.demand = Some(*demand);
+            (self.desired, self.pause) = (demand.desired, FIRST_LOOK);
+            Look::For(self.desired)
+        } else if demand.waits && self.again_at.is_some_and(|at| now >= at) {
+            self.desired += 1;
+            self.pause = (self.pause * 2).min(RAREST_LOOK);
+            if stuck { Look::Anew(self.desired) } else { Look::For(self.desired) }
+        } else {
+            return None;
+        };
+        (self.again_at, self.found) = (Some(now + self.pause), found);
+        Some(look)
+    }
 }
 
 /// A peer without a connection.
@@ -192,27 +235,42 @@ impl Shard {
 
     pub(super) fn review_layers(&mut self, now: Instant) {
         let peers = &self.peers;
-        let demands = self.router.review(now, |key| peers.get(&key).and_then(|entry| entry.peer.estimate()));
+        let demands = self.router.review(now, |key| {
+            let peer = peers.get(&key).map(|entry| &entry.peer);
+            peer.map_or_else(Carries::default, |peer| Carries { measured: peer.estimate(), reported: peer.remb() })
+        });
         let demands: HashMap<PeerKey, PeerDemand> = demands.into_iter().map(|demand| (demand.peer, demand)).collect();
-        for (key, entry) in &mut self.peers {
-            let (old, new) = (self.reviews.demands.get(key), demands.get(key));
-            if old != new && entry.peer.spec().estimates() {
-                let (minimum, desired) = new.map_or((0, 0), |new| (new.next.unwrap_or(0), new.desired));
-                entry.peer.set_bandwidth(minimum, desired);
+        for (key, entry) in self.peers.iter_mut().filter(|(_, entry)| entry.peer.spec().estimates()) {
+            let Some(demand) = demands.get(key) else {
+                if self.reviews.asked.remove(key).is_some() {
+                    entry.peer.look_for(0);
+                }
+                continue;
+            };
+            let asked = self.reviews.asked.entry(*key).or_default();
+            match asked.next(now, demand, entry.peer.estimate()) {
+                Some(Look::For(desired)) => entry.peer.look_for(desired),
+                Some(Look::Anew(desired)) => {
+                    entry.peer.estimate_anew();
+                    entry.peer.look_for(desired);
+                }
+                None => {}
             }
         }
-        self.reviews.demands = demands;
         self.ask_keyframes();
     }
 
     fn review_speakers(&mut self, now: Instant) {
+        if self.reviews.watchers.is_empty() {
+            return self.reviews.told_levels.clear();
+        }
         let mut audible: HashMap<PublicationId, i8> = HashMap::new();
+        let heard = self.router.heard(now);
         for (key, dominance) in &mut self.reviews.watchers {
-            let heard = self.router.heard_by(now, *key);
-            let changed = dominance.review(now, &heard);
+            let heard = heard.get(key).map_or(&[][..], Vec::as_slice);
+            let changed = dominance.review(now, heard);
             for (publication, _) in heard {
-                let level = self.router.level(now, &publication);
-                audible.insert(publication, level);
+                audible.entry(publication.clone()).or_insert_with(|| self.router.level(now, publication));
             }
             let internal = self.internals.get(key).map(|internal| &internal.id);
             let id = internal.or_else(|| self.peers.get(key).map(|entry| &entry.peer.spec().peer));
@@ -236,7 +294,7 @@ impl Shard {
     /// The peer is gone.
     pub(super) fn forget_reviews(&mut self, key: PeerKey) {
         self.reviews.watchers.remove(&key);
-        self.reviews.demands.remove(&key);
+        self.reviews.asked.remove(&key);
     }
 
     pub(super) fn tell_statistics(&mut self, now: Instant, number: u64) {

@@ -69,6 +69,16 @@ fn look(world: &mut World, name: &str, ms: u64) {
     }
 }
 
+/// Let time pass until this layer is shown, 30 s at most.
+fn until(world: &mut World, name: &str, layer: Option<u32>) {
+    for _ in 0..30 {
+        look(world, name, 1_000);
+        if seen(world, name).layer_at(world.now) == layer {
+            break;
+        }
+    }
+}
+
 fn ask(world: &mut World, name: &str) {
     let mut api = world.client_mut(name).peer.library().direct_api();
     let stream = api.stream_rx(&sees(name).into()).unwrap();
@@ -95,7 +105,7 @@ fn a_viewer_whose_network_gets_narrow_steps_down_and_up_again_and_nobody_else_do
         ann.changes().iter().find(|(at, ssrc)| *at > narrow && *ssrc == F).unwrap().0 - narrow,
     );
     assert!(down < Duration::from_secs(8), "{down:?}");
-    assert!(up < Duration::from_secs(15), "{up:?}");
+    assert!(up < Duration::from_secs(20), "{up:?}");
     assert!(bob.changes().iter().all(|(at, _)| *at < before), "{:?}", bob.changes());
     assert_eq!(bob.errors, [""; 0]);
 }
@@ -192,11 +202,11 @@ fn lost_packets_are_repaired_on_both_ways() {
     let mut world = stage(&["ann"]);
     world.run(3_000);
     world.loss_percent = 3;
-    world.run(20_000);
+    look(&mut world, "ann", 20_000);
     world.loss_percent = 0;
     world.run(3_000);
     let seen = seen(&world, "ann");
-    assert!(seen.pictures.len() >= 370, "{} of 390", seen.pictures.len());
+    assert!(seen.pictures.len() >= 340, "{} of 390", seen.pictures.len());
     let all = statistics(&mut world, 0);
     let ann = all.iter().find(|one| one.peer.as_ref() == "ann").unwrap();
     assert!(ann.subscriptions[0].nacks > 20, "{ann:?}");
@@ -208,7 +218,7 @@ fn lost_packets_are_repaired_on_both_ways() {
 #[test]
 fn publishers_are_told_how_every_packet_arrived() {
     let mut world = stage(&["ann"]);
-    world.client_mut("pam").peer.set_bandwidth(0, 3_000_000);
+    world.client_mut("pam").peer.look_for(3_000_000);
     world.run(10_000);
     let estimate = world.client("pam").peer.estimate().unwrap();
     assert!(estimate > 2_000_000, "{estimate}: without reports it would stay at the first guess");
@@ -232,12 +242,7 @@ fn a_wish_is_followed_and_what_leaves_nothing_sends_nothing() {
         ("g", Fallback::Asciibetical, Some(H)),
     ] {
         watch(&mut world, 0, "ann", "pam/camera", wish(preferred, when_missing));
-        for _ in 0..30 {
-            world.run(1_000);
-            if seen(&world, "ann").layer_at(world.now) == expected {
-                break;
-            }
-        }
+        until(&mut world, "ann", expected);
         let came = world.client("ann").packets.len();
         world.run(2_000);
         let got = (world.client("ann").packets.len() > came).then(|| seen(&world, "ann").layer_at(world.now).unwrap());
@@ -251,10 +256,10 @@ fn a_layer_that_the_publisher_stops_sending_is_replaced() {
     let mut world = stage(&["ann"]);
     world.run(10_000);
     world.client_mut("pam").camera().layers[0].running = false;
-    world.run(5_000);
+    until(&mut world, "ann", Some(H));
     assert_eq!(seen(&world, "ann").layer_at(world.now), Some(H));
     world.client_mut("pam").camera().layers[0].running = true;
-    world.run(5_000);
+    until(&mut world, "ann", Some(F));
     assert_eq!(seen(&world, "ann").layer_at(world.now), Some(F));
     assert_eq!(seen(&world, "ann").errors, [""; 0]);
 }
@@ -314,15 +319,15 @@ fn pictures_go_on_after_a_second_handshake_of_either_end() {
         let addr = format!("192.0.2.99:{port}").parse().unwrap();
         let again = Client::new(spec, addr, world.now);
         world.replace(name, again);
+        let came = world.client("ann").packets.len();
         world.run(1_000);
         if let Some(camera) = camera {
             world.client_mut(name).film(camera);
         }
-        let came = world.client("ann").packets.len();
-        look(&mut world, "ann", 5_000);
+        look(&mut world, "ann", 8_000);
         let fresh = &world.client("ann").packets[came..];
         let shown = decode(fresh, sees("ann")).pictures.len();
-        assert!(shown >= 60, "{name}: {shown}");
+        assert!(shown >= 75, "{name}: {shown} of 120");
     }
     assert_eq!(world.told(|e| matches!(e, Event::PeerClosed(..))), 0);
 }
