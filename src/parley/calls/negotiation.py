@@ -322,7 +322,8 @@ class Negotiation:
             if each.publishes is not None
         }
         spec = peer_spec_of(negotiated, peer=self._peer, shard=self._facts.shard, publications=publications)
-        self.commands.append(AddPeer(spec))
+        # Pictures may come later than the first spec, and what the network carries is asked for from the beginning.
+        self.commands.append(AddPeer(replace(spec, estimate_bandwidth=True)))
 
     def _subscribe(self, before: Transceiver | None, now: Transceiver) -> None:
         if self._peer is None or not now.can_send:
@@ -331,9 +332,9 @@ class Negotiation:
             if before and before.pull:
                 self.commands.append(Unsubscribe(self._peer, now.mid))
         elif before is None or not before.can_send or before.pull != now.pull:
-            self.commands.append(
-                Subscribe(self._peer, now.mid, publication_id(now.pull.source), now.pull.preferred_rid)
-            )
+            pull = now.pull
+            wish = (pull.preferred_rid, pull.under_pressure, pull.when_missing)
+            self.commands.append(Subscribe(self._peer, now.mid, publication_id(pull.source), *wish))
 
     def _transport(self, ice: IceCredentials) -> LocalTransport:
         return LocalTransport(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NewType
 
+from parley.media.commands import LayerFallback
 from parley.media.peer_spec import PublicationId
 from parley.protocol.calls import MediaKind, Simulcast
 from parley.sdp import LocalStream, NegotiatedSlot
@@ -52,6 +53,21 @@ class Pull:
     def preferred_rid(self) -> str | None:
         """The layer that was asked for."""
         return self.simulcast.preferred_rid if self.simulcast else None
+
+    @property
+    def under_pressure(self) -> LayerFallback:
+        """How to go on where the network does not carry that layer. A to z only where it was asked for.
+
+        DEVIATION: the vendor keeps the layer unless told otherwise; here it steps down by bit rate and back.
+        """
+        named = self.simulcast is not None and self.simulcast.priority_ordering == "asciibetical"
+        return "asciibetical" if named else "measured"
+
+    @property
+    def when_missing(self) -> LayerFallback:
+        """How to go on where that layer is not sent. DEVIATION: the vendor sends nothing unless told otherwise."""
+        named = self.simulcast is not None and self.simulcast.steps_when_unavailable
+        return "asciibetical" if named else "measured"
 
 
 @dataclass(frozen=True, slots=True)
