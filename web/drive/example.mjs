@@ -43,6 +43,7 @@ function tapEnds() {
 function watch(wanted) {
   let last = "";
   setInterval(() => {
+    if (document.readyState !== "complete") return;
     const seen = {};
     for (const [name, [selector, property]] of Object.entries(wanted)) {
       const element = document.querySelector(selector);

@@ -75,7 +75,9 @@ function prepare(preferences, microphone) {
         const follow = () => (loudness.gain.value = this.paused || this.muted ? 0 : this.volume);
         for (const type of ["playing", "pause", "volumechange"]) this.addEventListener(type, follow);
         follow();
-        context.createMediaStreamSource(stream).connect(loudness).connect(sides, 0, 1);
+        // Kept: Firefox collects a source that nobody holds.
+        window.__tape.source = context.createMediaStreamSource(stream);
+        window.__tape.source.connect(loudness).connect(sides, 0, 1);
       });
     },
   });

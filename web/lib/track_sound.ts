@@ -40,6 +40,8 @@ export class TrackSound implements Sound, PeerMedia {
   #stream: MediaStream | undefined;
   #sender: RTCRtpSender | undefined;
   #voice: AnalyserNode | undefined;
+  /** Held, since Firefox collects a source that nobody holds, and the tap behind it falls silent. */
+  #heard: MediaStreamAudioSourceNode | undefined;
   #look: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -94,7 +96,8 @@ export class TrackSound implements Sound, PeerMedia {
       if (error instanceof DOMException && error.name === "NotAllowedError") this.#listener.blocked(soundBlocked());
     });
     this.#voice = makeAnalyser(this.#context);
-    this.#context.createMediaStreamSource(stream).connect(this.#voice);
+    this.#heard = this.#context.createMediaStreamSource(stream);
+    this.#heard.connect(this.#voice);
   }
 
   // --- the conversation ------------------------------------------------------------------------------------------
@@ -155,6 +158,7 @@ export class TrackSound implements Sound, PeerMedia {
     this.#stopLooking();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#microphone?.stop();
+    this.#heard?.disconnect();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#element.pause();
     this.#element.srcObject = null;
