@@ -20,7 +20,7 @@ COLOURS = {"alice": "red", "bob": "green", "carol": "blue"}
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     folder = artifacts("calls-partytracks")
-    with native_calls(shards=1) as server:
+    with native_calls() as server:
         out = folder / "report.json"
         run_driver("partytracks.mjs", f"{server.url}/v1/apps/{APP}", SECRET, str(out), limit_s=170)
         found: dict[str, Any] = json.loads(out.read_text())

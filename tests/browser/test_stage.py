@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     folder = artifacts("stage")
-    with native_calls(shards=1) as server:
+    with native_calls() as server:
         run_driver("stage.mjs", server.url, APP, SECRET, str(folder), limit_s=150)
     found: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return found

@@ -19,7 +19,7 @@ HUMAN_HZ, ENDPOINT_HZ = 500, 900
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    with native_calls(shards=1) as server:
+    with native_calls() as server:
         asked = json.dumps({"api": f"{server.url}/v1/apps/{APP}", "secret": SECRET})
         done = subprocess.run(
             [str(client_python("aiortc")), str(SCRIPT), asked], capture_output=True, text=True, timeout=150, check=False
@@ -43,6 +43,15 @@ def test_a_person_and_a_third_party_endpoint_hear_each_other(report: dict[str, A
 def test_a_pull_is_heard_and_its_source_switched(report: dict[str, Any]) -> None:
     assert near(report["listener"], HUMAN_HZ), report
     assert near(report["switched"], ENDPOINT_HZ), report
+
+
+def test_what_passed_is_told_by_track(report: dict[str, Any]) -> None:
+    (pulled,) = report["statistics"]["remote"]
+    assert pulled["trackName"] == "user-mic"
+    assert pulled["packets"] > 25
+    (published,) = report["published"]["local"]
+    assert published["layers"][0]["packets"] >= pulled["packets"]
+    assert published["layers"][0]["lost"] == 0
 
 
 def test_a_data_channel_carries_both_ways(report: dict[str, Any]) -> None:

@@ -191,6 +191,14 @@ async def test_api_keys_and_calls_secrets_open_nothing_of_each_other() -> None:
         assert (await http.get("/v1/models", headers=BEARER)).status_code == 401
 
 
+async def test_statistics_are_told_by_session() -> None:
+    async with calls_server() as (server, _), server.http(SECRET) as http:
+        session, _ = await pushed(http)
+        told = await http.get(f"{BASE}/sessions/{session}/statistics")
+        assert told.status_code == 200
+        assert told.json() == {"estimateBitsPerSecond": None, "roundTripMs": None, "local": [], "remote": []}
+
+
 async def test_metrics_count_by_app() -> None:
     async with calls_server() as (server, _), server.http(SECRET) as http:
         await pushed(http)

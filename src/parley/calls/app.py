@@ -47,6 +47,8 @@ class Member:
     """What the occupant was told."""
     peer: PeerId | None = None
     """The peer that was announced to the plane."""
+    watches: bool = False
+    """Whether the plane tells who speaks of those that this session pulls."""
     published: frozenset[str] = frozenset()
     """The names that others were told of."""
     gone: bool = False

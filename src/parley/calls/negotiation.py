@@ -333,8 +333,16 @@ class Negotiation:
                 self.commands.append(Unsubscribe(self._peer, now.mid))
         elif before is None or not before.can_send or before.pull != now.pull:
             pull = now.pull
-            wish = (pull.preferred_rid, pull.under_pressure, pull.when_missing)
-            self.commands.append(Subscribe(self._peer, now.mid, publication_id(pull.source), *wish))
+            self.commands.append(
+                Subscribe(
+                    self._peer,
+                    now.mid,
+                    publication_id(pull.source),
+                    pull.preferred_rid,
+                    under_pressure=pull.under_pressure,
+                    when_missing=pull.when_missing,
+                )
+            )
 
     def _transport(self, ice: IceCredentials) -> LocalTransport:
         return LocalTransport(

@@ -22,10 +22,11 @@ from parley.calls.app import CallsApp, Member
 from parley.calls.channels import ChannelHub
 from parley.calls.faults import CallsFault, bad_description
 from parley.calls.limits import CallsLimits
-from parley.calls.notices import Notice, SessionClosing, SubscribersChanged, TrackEnded, encode
+from parley.calls.notices import ActiveSpeaker, Notice, SessionClosing, SubscribersChanged, TrackEnded, encode
 from parley.calls.seat import Occupant, Seat, seated_tracks
-from parley.calls.transceiver import SessionId, Source
+from parley.calls.transceiver import SessionId, Source, publication_id
 from parley.calls.wires import PlaneWires
+from parley.media.commands import WatchSpeakers
 from parley.media.events import (
     ChannelClosed,
     ChannelDrained,
@@ -34,7 +35,7 @@ from parley.media.events import (
     PeerClosed,
     PeerConnected,
 )
-from parley.media.peer_spec import PeerId
+from parley.media.peer_spec import PeerId, PublicationId
 from parley.media.switchboard import PeerEvent, Switchboard
 from parley.runtime.clock import Clock
 
@@ -156,6 +157,7 @@ class Roster:
             member.connected = False
             if member.peer is not None:
                 hub.forget(session.session_id)
+            member.watches = False
             if peer is not None:
                 self._switchboard.on_peer(peer, lambda event: self._heard(app, member, peer, event))
             member.peer = peer
@@ -164,12 +166,27 @@ class Roster:
         negotiation.commands.clear()
         if negotiation.has_channels:
             hub.connect(session.session_id)
+        self.watch_speakers(app, member)
         self._tell_occupant(member)
         names = frozenset(session.publications())
         before, member.published = member.published, names
         for name in names - before:
             app.announce(Source(session.session_id, name))
         self._tell_ended(app, session.session_id, before - names)
+
+    def watch_speakers(self, app: CallsApp, member: Member) -> None:
+        """Have the plane tell who speaks, where the client hears of it."""
+        peer, hub = member.peer, self._hubs[app.app_id]
+        if peer is not None and not member.watches and hub.hears_events(member.session.session_id):
+            member.watches = True
+            self._switchboard.on_active_speaker(peer, lambda told: self._tell_speaker(app, member, told.publication))
+            self._switchboard.submit(WatchSpeakers(peer))
+
+    def _tell_speaker(self, app: CallsApp, member: Member, publication: PublicationId | None) -> None:
+        for mid, source in member.session.pulls():
+            if publication_id(source) == publication:
+                notice = ActiveSpeaker(source.session_id, source.track_name, mid)
+                self._tell(app, member.session.session_id, notice)
 
     def _tell_occupant(self, member: Member) -> None:
         occupant, session = member.occupant, member.session

@@ -20,10 +20,14 @@ from parley.calls.reading import name_of, source_of
 from parley.calls.roster import Roster
 from parley.calls.seat import Seat
 from parley.calls.session import MAX_TRACKS, CallsSession
+from parley.calls.session_statistics import session_statistics
 from parley.calls.tokens import TokenScope, TokenStore
 from parley.calls.transceiver import Publication, SessionId, Source
 from parley.calls.turn_credentials import TurnCredentials
 from parley.media.allotment import Allotment
+from parley.media.commands import AskStatistics
+from parley.media.events import StatisticsTold
+from parley.media.statistics import PeerStatistics
 from parley.media.switchboard import Switchboard
 from parley.protocol.calls import (
     ChannelItem,
@@ -39,6 +43,7 @@ from parley.protocol.calls import (
     RenegotiateRequest,
     SessionDescription,
     SessionListing,
+    SessionStatistics,
     TokenReply,
     TokenRequest,
     TrackItem,
@@ -49,6 +54,8 @@ from parley.runtime.clock import Clock
 from parley.sdp import Fingerprint, LocalCandidate
 
 __all__ = ["CallsService"]
+
+_STATISTICS_S = 2.0
 
 
 class CallsService:
@@ -74,6 +81,7 @@ class CallsService:
         self._tokens = tokens
         self._clock = clock
         self._new_id = new_id
+        self._queries = 0
 
     @property
     def app_ids(self) -> Iterable[str]:
@@ -145,6 +153,30 @@ class CallsService:
             lambda source: access.app.find(source) is not None, lambda source: counts[source]
         )
         return SessionListing(tracks, self._roster.hub(access.app).listed(member.session.session_id))
+
+    async def statistics(self, access: Access, session_id: str) -> SessionStatistics:
+        """Tell what passed over a session so far."""
+        member = self._roster.member(access, session_id)
+        self._queries += 1
+        told: list[PeerStatistics] = []
+        missing = self._switchboard.identity.shards
+        complete = asyncio.Event()
+
+        def take(answer: StatisticsTold) -> None:
+            nonlocal missing
+            told.extend(answer.peers)
+            missing -= 1
+            if missing == 0:
+                complete.set()
+
+        self._switchboard.on_statistics(self._queries, take)
+        self._switchboard.submit(AskStatistics(self._queries))
+        try:
+            async with asyncio.timeout(_STATISTICS_S):
+                await complete.wait()
+        except TimeoutError:
+            raise CallsFault(503, "temporarily_unavailable_error", "The media plane is busy. Ask again.") from None
+        return session_statistics(member.session, told)
 
     def sessions(self, access: Access) -> list[ListedSession]:
         """List an app's sessions, for its operator."""
@@ -238,6 +270,7 @@ class CallsService:
             ours, description = member.session.establish(offer)
         odd = not member.session.negotiation.dtls_active
         number = self._roster.hub(access.app).open_events(member.session.session_id, odd=odd)
+        self._roster.watch_speakers(access.app, member)
         return EstablishReply(ours, EstablishChannel(EVENTS, "remote", number), description)
 
     async def new_channels(self, access: Access, session_id: str, request: ChannelsRequest) -> ChannelsRequest:

@@ -6,7 +6,7 @@ Neighbours: `session` (changes them), `parley.sdp` (their negotiated half).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from parley.media.commands import LayerFallback
 from parley.media.peer_spec import PublicationId
@@ -56,18 +56,23 @@ class Pull:
 
     @property
     def under_pressure(self) -> LayerFallback:
-        """How to go on where the network does not carry that layer. A to z only where it was asked for.
-
-        DEVIATION: the vendor keeps the layer unless told otherwise; here it steps down by bit rate and back.
-        """
-        named = self.simulcast is not None and self.simulcast.priority_ordering == "asciibetical"
-        return "asciibetical" if named else "measured"
+        """What is sent where the network does not carry that layer. What nobody said is measured."""
+        return _fallback(self.simulcast.priority_ordering if self.simulcast else None)
 
     @property
     def when_missing(self) -> LayerFallback:
-        """How to go on where that layer is not sent. DEVIATION: the vendor sends nothing unless told otherwise."""
-        named = self.simulcast is not None and self.simulcast.steps_when_unavailable
-        return "asciibetical" if named else "measured"
+        """What is sent where that layer is not."""
+        asked = self.simulcast
+        if asked and asked.rid_not_available is None and asked.rid_unavailable_strategy is not None:
+            return "asciibetical" if asked.rid_unavailable_strategy == "nextPriority" else "never"
+        return _fallback(asked.rid_not_available if asked else None)
+
+
+def _fallback(policy: Literal["none", "asciibetical"] | None) -> LayerFallback:
+    # DEVIATION: the vendor's default is "none", which keeps a layer that the network does not carry.
+    if policy is None:
+        return "measured"
+    return "never" if policy == "none" else policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,17 +25,21 @@ __all__ = [
     "Failure",
     "IceServer",
     "IceServersReply",
+    "LayerStatistics",
     "ListedChannel",
     "ListedSession",
     "ListedTrack",
+    "LocalTrackStatistics",
     "Location",
     "MediaKind",
     "NegotiationReply",
     "NewSessionReply",
     "NewSessionRequest",
+    "RemoteTrackStatistics",
     "RenegotiateRequest",
     "SessionDescription",
     "SessionListing",
+    "SessionStatistics",
     "SessionsListing",
     "Simulcast",
     "TokenReply",
@@ -179,14 +183,9 @@ class Simulcast(_Wire, frozen=True):
     """Which layer a puller wants, and what is done when it cannot be had. The last field is an older name."""
 
     preferred_rid: str | None = None
-    priority_ordering: _Policy = "none"
-    rid_not_available: _Policy = "none"
+    priority_ordering: _Policy | None = None
+    rid_not_available: _Policy | None = None
     rid_unavailable_strategy: Literal["none", "nextPriority"] | None = None
-
-    @property
-    def steps_when_unavailable(self) -> bool:
-        """Whether the next layer will do where the wished one is not sent."""
-        return self.rid_not_available == "asciibetical" or self.rid_unavailable_strategy == "nextPriority"
 
 
 class TrackItem(_Wire, frozen=True):
@@ -291,6 +290,55 @@ class ChannelsRequest(_Wire, frozen=True):
     """`POST datachannels/new`, `PUT datachannels/update` and `PUT datachannels/close`; replies look the same."""
 
     data_channels: list[ChannelItem]
+
+
+# Statistics.
+
+
+class LayerStatistics(_Wire, frozen=True, omit_defaults=False):
+    """One simulcast layer that a session publishes, or all of a track without layers (`rid` is null)."""
+
+    rid: str | None
+    packets: int
+    payload_bytes: int
+    lost: int
+    jitter_ms: float
+    bits_per_second: int
+
+
+class LocalTrackStatistics(_Wire, frozen=True, omit_defaults=False):
+    """What a session gives."""
+
+    mid: str
+    track_name: str
+    keyframes_asked: int
+    layers: list[LayerStatistics]
+
+
+class RemoteTrackStatistics(_Wire, frozen=True, omit_defaults=False):
+    """What a session gets; `loss` (0 to 1) and `jitterMs` as its client reports them."""
+
+    mid: str
+    session_id: str
+    track_name: str
+    rid: str | None
+    packets: int
+    payload_bytes: int
+    bits_per_second: int
+    switches: int
+    loss: float | None
+    jitter_ms: float | None
+    nacks: int
+    keyframes_wanted: int
+
+
+class SessionStatistics(_Wire, frozen=True, omit_defaults=False):
+    """`GET sessions/{s}/statistics` (extension): counts since the beginning, rates of the last seconds."""
+
+    estimate_bits_per_second: int | None
+    round_trip_ms: float | None
+    local: list[LocalTrackStatistics]
+    remote: list[RemoteTrackStatistics]
 
 
 # Tokens and ICE servers.

@@ -29,6 +29,7 @@ from parley.protocol.calls import (
     RenegotiateRequest,
     SessionListing,
     SessionsListing,
+    SessionStatistics,
     TokenReply,
     TokenRequest,
     TracksReply,
@@ -76,6 +77,14 @@ async def show_session(
 ) -> SessionListing:
     """List a session's tracks and data channels."""
     return calls.listing(_access(request, calls, app_id), session_id)
+
+
+@get(_SESSION + "/statistics")
+async def show_statistics(
+    request: _Request, calls: Calls, app_id: FromPath[str], session_id: FromPath[str]
+) -> SessionStatistics:
+    """Tell packets, loss, jitter, layers and the estimate of a session, track by track (extension)."""
+    return await calls.statistics(_access(request, calls, app_id), session_id)
 
 
 @delete(_SESSION, status_code=200)
@@ -207,6 +216,7 @@ _HANDLERS: tuple[Any, ...] = (
     new_session,
     list_sessions,
     show_session,
+    show_statistics,
     delete_session,
     new_tracks,
     renegotiate,

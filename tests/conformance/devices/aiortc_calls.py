@@ -163,6 +163,8 @@ async def main() -> None:
     await listener.answer(pulled)
     await listener.connected()
     report["listener"] = await hear(listener.heard)
+    report["statistics"] = await api.ask("GET", f"/sessions/{listener.session}/statistics")
+    report["published"] = await api.ask("GET", f"/sessions/{human.session}/statistics")
     switched = {"location": "remote", "sessionId": endpoint.session, "trackName": "voice", "mid": "0"}
     await listener.ask("/tracks/update", {"tracks": [switched]}, "PUT")
     await asyncio.sleep(0.5)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from calls_kit import CallsWorld, Client
+from media_planes import tone
 
 from parley.calls.faults import CallsFault
 from parley.calls.limits import CallsLimits
@@ -260,3 +261,21 @@ async def test_a_session_that_is_ended_by_us_is_told_why() -> None:
     assert [json.loads(data) for _, data in remote_end._unread] == [
         {"type": "session.closing", "reason": "the server stops"}
     ]
+
+
+async def test_who_pulls_is_told_who_speaks() -> None:
+    world = CallsWorld()
+    alice, bob, carol = await joined(world, "a", "b", "c")
+    await alice.push("mic")
+    await bob.push("mic")
+    await carol.pull((alice, "mic"), (bob, "mic"))
+    for speaker, mid in ((alice, "1"), (bob, "2")):
+        speaker.remote.speak("1", tone(12_000))
+        await world.pass_ms(600)
+        assert told(carol)[-1] == {
+            "type": "speaker.active",
+            "sessionId": speaker.session_id,
+            "trackName": "mic",
+            "mid": mid,
+        }
+    assert not [notice for notice in told(bob) if notice["type"] == "speaker.active"]

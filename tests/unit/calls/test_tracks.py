@@ -9,6 +9,7 @@ from calls_kit import CallsWorld, Client
 from media_planes import tone
 
 from parley.calls.faults import CallsFault
+from parley.media.commands import Subscribe
 
 VOICE = tone(24_000)
 
@@ -391,3 +392,34 @@ async def test_updates_that_cannot_be_are_told_by_item() -> None:
         assert failed["errorCode"] == code
         assert words in failed["errorDescription"]
         assert failed["mid"] == ""
+
+
+@pytest.mark.parametrize(
+    ("simulcast", "under_pressure", "when_missing"),
+    [
+        (None, "measured", "measured"),
+        ({"preferredRid": "h"}, "measured", "measured"),
+        ({"preferredRid": "h", "priorityOrdering": "none", "ridNotAvailable": "none"}, "never", "never"),
+        ({"priorityOrdering": "asciibetical", "ridNotAvailable": "asciibetical"}, "asciibetical", "asciibetical"),
+        ({"ridUnavailableStrategy": "nextPriority"}, "measured", "asciibetical"),
+        ({"ridUnavailableStrategy": "none"}, "measured", "never"),
+    ],
+)
+async def test_what_a_puller_says_of_layers_reaches_the_plane(
+    simulcast: dict[str, str] | None, under_pressure: str, when_missing: str
+) -> None:
+    world = CallsWorld()
+    alice, bob = await world.client("a"), await world.client("b")
+    await alice.push("camera", kind="video")
+    commands: list[object] = []
+    submit = world.plane.submit
+
+    def watched(command: object) -> None:
+        commands.append(command)
+        submit(command)  # type: ignore[arg-type]
+
+    world.plane.submit = watched  # type: ignore[method-assign]
+    await bob.pull((alice, "camera"), **({"simulcast": simulcast} if simulcast else {}))
+    (subscribed,) = [command for command in commands if isinstance(command, Subscribe)]
+    assert (subscribed.under_pressure, subscribed.when_missing) == (under_pressure, when_missing)
+    assert subscribed.preferred_rid == (simulcast or {}).get("preferredRid")
