@@ -36,7 +36,7 @@ pub(crate) fn build(spec: &PeerSpec, identity: &Identity, now: Instant) -> Resul
         .set_local_ice_credentials(credentials(&spec.local_ice))
         .set_dtls_cert(identity.certificate.clone())
         .set_crypto_provider(identity.crypto.clone())
-        .set_stats_interval(spec.estimates().then_some(STATISTICS_EVERY))
+        .set_stats_interval(Some(if spec.estimates() { STATISTICS_EVERY } else { REPORT_EVERY }))
         .enable_bwe(spec.estimates().then_some(FIRST_ESTIMATE))
         .set_rtcp_report_interval_audio(REPORT_EVERY)
         .set_sctp_max_buffered_amount(CHANNEL_BUFFER_BYTES)

@@ -268,6 +268,12 @@ impl Router {
         needed
     }
 
+    /// The slots of this shard's peers that a publication goes to.
+    pub fn receivers(&self, publication: &PublicationId) -> impl Iterator<Item = (PeerKey, &str)> {
+        let all = self.publications.get(publication).into_iter().flat_map(|known| &known.subscriptions);
+        all.map(|one| (one.peer, &*one.mid))
+    }
+
     /// Hand out a packet to all that are subscribed, in their own numbers.
     pub fn route<'a>(
         &mut self,

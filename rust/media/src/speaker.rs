@@ -13,6 +13,8 @@ use crate::resample::Resampler;
 use crate::spec::AudioCodec;
 
 const BIT_RATE: i32 = 32_000;
+/// Below this loss a coarse copy of each frame in its successor costs more than it gives.
+const LEAST_LOSS_PERCENT: u8 = 3;
 const CODECS: usize = 3;
 
 /// One frame in one codec.
@@ -48,6 +50,13 @@ impl FrameEncoder {
         })
     }
 
+    fn expect_loss(&mut self, percent: u8) {
+        if let Self::Opus(encoder) = self {
+            // An encoder that cannot carry copies speaks without.
+            let _ = encoder.expect_loss(percent);
+        }
+    }
+
     fn encode(&mut self, frame: &Frame) -> Result<Vec<u8>, OpusError> {
         match self {
             Self::Opus(encoder) => encoder.encode(frame),
@@ -61,6 +70,7 @@ impl FrameEncoder {
 pub struct Speaker {
     playout: Playout,
     encoders: [Option<FrameEncoder>; CODECS],
+    loss_percent: u8,
     tick: u64,
     sequence: u64,
     /// Whether the last tick sent something.
@@ -81,6 +91,19 @@ impl Speaker {
     /// The queue.
     pub fn playout(&mut self) -> &mut Playout {
         &mut self.playout
+    }
+
+    /// Carry, from the next frame on, what receivers that lose so many of a hundred packets can repair themselves with.
+    pub fn expect_loss(&mut self, percent: u8) {
+        let percent = if percent < LEAST_LOSS_PERCENT { 0 } else { percent };
+        if std::mem::replace(&mut self.loss_percent, percent) != percent {
+            self.encoders.iter_mut().flatten().for_each(|encoder| encoder.expect_loss(percent));
+        }
+    }
+
+    /// How many ticks have passed.
+    pub fn ticks(&self) -> u64 {
+        self.tick
     }
 
     /// Let 20 ms pass without sending, as after a stall.
@@ -121,6 +144,9 @@ impl Speaker {
         }];
         if place.is_none() {
             *place = FrameEncoder::new(codec).ok();
+            if let Some(encoder) = place {
+                encoder.expect_loss(self.loss_percent);
+            }
         }
         place.as_mut()
     }

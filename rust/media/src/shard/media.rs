@@ -25,6 +25,9 @@ pub(super) const TICK: Duration = Duration::from_millis(20);
 const GRID: Duration = Duration::from_millis(2);
 /// How much a mouth may be late and still say everything.
 const CATCH_UP: Duration = Duration::from_millis(60);
+/// How often a mouth looks at what its receivers lose.
+const LOSS_EVERY_TICKS: u64 = 50;
+
 struct Mouth {
     id: SpeakerId,
     publication: PublicationId,
@@ -265,6 +268,11 @@ impl Shard {
         while now.saturating_duration_since(due) > CATCH_UP {
             mouth.speaker.skip_tick();
             due += TICK;
+        }
+        if mouth.speaker.ticks().is_multiple_of(LOSS_EVERY_TICKS) {
+            let receivers = self.router.receivers(&mouth.publication);
+            let losses = receivers.filter_map(|(key, mid)| self.peers.get(&key)?.peer.reported(mid).loss);
+            mouth.speaker.expect_loss((losses.fold(0.0, f32::max) * 100.0) as u8);
         }
         let codecs = self.router.codecs_needed(&mouth.publication);
         let mut told = Vec::new();

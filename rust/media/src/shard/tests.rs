@@ -199,6 +199,30 @@ fn conversations_survive_loss_and_jitter() {
 }
 
 #[test]
+fn the_ai_repeats_itself_to_those_who_lose_packets_and_to_nobody_else() {
+    let repeats = |packets: &[(Instant, crate::peer::ReceivedPacket)]| {
+        let recovered = |payload: &[u8]| Decoder::new(24_000).unwrap().recover(payload, 480).unwrap();
+        let carries = |payload: &[u8]| recovered(payload).iter().any(|sample| sample.unsigned_abs() > 500);
+        packets.iter().filter(|(_, packet)| carries(&packet.payload)).count()
+    };
+    for loss in [0, 15] {
+        let mut world = connected();
+        world.loss_percent = loss;
+        speak_from_ai(&mut world, 480);
+        // A siren: what is steady is not repeated.
+        let pitch = |t: f64| 300.0 * t + 20.0 * (t * 6.0).sin();
+        let siren = (0..24_000 * 30).map(|n| (pitch(f64::from(n) / 24_000.0) * std::f64::consts::TAU).sin());
+        let siren = siren.map(|sample| (sample * 9_000.0) as i16).collect();
+        world.command(Command::PushSpeech("voice".into(), "a".into(), siren));
+        world.run(25_000);
+        let packets = &world.client("ann").packets;
+        let late = &packets[packets.len() - 200..];
+        let with_copy = repeats(late);
+        assert!(if loss == 0 { with_copy == 0 } else { with_copy > 50 }, "{loss} %: {with_copy} of 200");
+    }
+}
+
+#[test]
 fn a_peer_that_hangs_up_is_gone() {
     let mut world = connected();
     listen(&mut world);
