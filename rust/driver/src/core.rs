@@ -208,10 +208,11 @@ impl Core {
                 Event::AudioHeard(listener, block, _) => {
                     *heard.entry(listener.clone()).or_default() += block.pcm.len() as u64;
                 }
-                Event::MessageReceived(peer, _, message) => {
-                    *messages.entry(peer.clone()).or_default() += message.data.len() as u64;
+                other => {
+                    if let Some((peer, bytes)) = other.unread() {
+                        *messages.entry(peer.clone()).or_default() += bytes;
+                    }
                 }
-                _ => {}
             }
         }
         let fetched = heard.into_iter().map(|(listener, samples)| Command::HeardFetched(listener, samples));

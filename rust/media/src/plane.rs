@@ -54,7 +54,7 @@ pub enum Command {
     SendMessage(PeerId, u16, Message),
     /// Close a data channel.
     CloseChannel(PeerId, u16),
-    /// So many bytes of this peer's messages were fetched.
+    /// So many bytes of what this peer made were fetched, as `Event::unread` counts them.
     MessagesFetched(PeerId, u64),
     /// Tell who of those that this peer hears speaks, or do not any more.
     WatchSpeakers(PeerId, bool),
@@ -91,6 +91,21 @@ pub enum Event {
     LevelsHeard(Vec<(PublicationId, i8)>),
     /// What passed on this shard.
     Statistics(u64, Vec<PeerStatistics>),
+}
+
+/// What an event takes of its peer's share of unread bytes, beside its contents: a flood of small things is a flood.
+const EVENT_BYTES: u64 = 256;
+
+impl Event {
+    /// Whose share of what is unread it takes, and how many bytes of it: of everything that a peer can make without end.
+    pub fn unread(&self) -> Option<(&PeerId, u64)> {
+        match self {
+            Self::MessageReceived(peer, _, message) => Some((peer, message.data.len() as u64 + EVENT_BYTES)),
+            Self::ChannelOpened(peer, _, options) => Some((peer, options.label.len() as u64 + EVENT_BYTES)),
+            Self::ChannelClosed(peer, _) => Some((peer, EVENT_BYTES)),
+            _ => None,
+        }
+    }
 }
 
 /// What was lost so far.

@@ -31,7 +31,7 @@ mod media;
 use forwarding::{Internal, Reviews};
 use media::Media;
 
-/// Bytes of messages of one peer that may be told and not fetched.
+/// What may be told of one peer's messages and channels and not fetched, in bytes as `Event::unread` counts them.
 const MAX_UNREAD_BYTES: u64 = 1024 * 1024;
 
 struct Entry {
@@ -389,17 +389,25 @@ impl Shard {
                     self.ask_keyframes();
                 }
             }
-            PeerEvent::ChannelOpened(number, options) => self.events.push(Event::ChannelOpened(id, number, options)),
-            PeerEvent::ChannelClosed(number) => self.events.push(Event::ChannelClosed(id, number)),
+            PeerEvent::ChannelOpened(number, options) => {
+                self.tell_of_peer(now, key, Event::ChannelOpened(id, number, options));
+            }
+            PeerEvent::ChannelClosed(number) => self.tell_of_peer(now, key, Event::ChannelClosed(id, number)),
             PeerEvent::Drained(number, bytes) => self.events.push(Event::ChannelDrained(id, number, bytes)),
             PeerEvent::Message(number, message) => {
-                entry.unread_bytes += message.data.len() as u64;
-                if entry.unread_bytes > MAX_UNREAD_BYTES {
-                    self.drop_peer(now, key, CloseReason::Overflow);
-                } else {
-                    self.events.push(Event::MessageReceived(id, number, message));
-                }
+                self.tell_of_peer(now, key, Event::MessageReceived(id, number, message));
             }
+        }
+    }
+
+    /// Tell what a peer can make without end, as far as its share of what is unread goes.
+    fn tell_of_peer(&mut self, now: Instant, key: PeerKey, event: Event) {
+        let Some(entry) = self.peers.get_mut(&key) else { return };
+        entry.unread_bytes += event.unread().map_or(0, |(_, bytes)| bytes);
+        if entry.unread_bytes > MAX_UNREAD_BYTES {
+            self.drop_peer(now, key, CloseReason::Overflow);
+        } else {
+            self.events.push(event);
         }
     }
 

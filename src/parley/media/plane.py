@@ -12,7 +12,7 @@ nothing waits. Everything that could grow is bounded, and every bound has one ru
 | commands not yet taken, 1 024 a shard | `Busy` |
 | speech queued, 120 s a speaker | `Busy`, until `SpeakerProgress` |
 | message bytes unsent, 4 MiB a channel | `Busy`, until `ChannelDrained` |
-| undrained message bytes, 1 MiB a peer | that peer is closed, `overflow` |
+| undrained bytes of messages and channels, 1 MiB a peer, each event 256 more | that peer is closed, `overflow` |
 | undrained audio, 5 s a listener | audio is dropped and counted; the lane goes on with a gap |
 | undrained levels and active speakers, behind 4 096 events | dropped |
 

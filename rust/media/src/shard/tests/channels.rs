@@ -75,3 +75,19 @@ fn unread_messages_close_only_their_peer() {
     assert_eq!(world.told(|e| matches!(e, Event::MessageReceived(..))), 4);
     assert_eq!(world.shard.peers(), 1);
 }
+
+#[test]
+fn a_flood_of_tiny_messages_is_a_flood() {
+    let mut world = connected();
+    world.client_mut("ann").peer.open_channel(0, options("x"));
+    world.run(500);
+    for _ in 0..50 {
+        for _ in 0..100 {
+            world.client_mut("ann").peer.send_message(0, text("x"));
+        }
+        world.run(100);
+    }
+    assert_eq!(world.told(|e| matches!(e, Event::PeerClosed(_, CloseReason::Overflow))), 1);
+    let told = world.told(|e| matches!(e, Event::MessageReceived(..)));
+    assert!((4_000..4_100).contains(&told), "{told}");
+}
