@@ -118,7 +118,8 @@ def test_who_speaks_is_told_to_whoever_watches(harness: PlaneHarness) -> None:
     harness.plane.submit(WatchSpeakers(AI, on=False))
     harness.remote("ann").speak("0", tone(24_000))
     events = harness.run(1_500)
-    assert of(ActiveSpeaker, events) == of(LevelsHeard, events) == []
+    assert not of(ActiveSpeaker, events)
+    assert not of(LevelsHeard, events)
 
 
 def test_every_shard_answers_what_passed(harness: PlaneHarness) -> None:
