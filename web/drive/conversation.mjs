@@ -91,7 +91,8 @@ try {
     });
     const kept = JSON.stringify({ ...localStorage, ...sessionStorage, cookie: document.cookie });
     const alert = root.querySelector("fault-screen")?.shadowRoot.textContent.replace(/\s+/g, " ") ?? "";
-    return { phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color, kept, alert };
+    const path = document.querySelector("parley-console").snapshot.network?.path ?? "";
+    return { path, phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color, kept, alert };
   });
   if (plan.record !== false) {
     const { rate, audio } = await page.evaluate(tape);
