@@ -85,7 +85,8 @@ def test_a_link_lets_in_once_and_not_for_long() -> None:
 
 
 async def test_the_link_signs_a_browser_in_and_a_used_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG")
+    for name in (None, "uvicorn.access", "uvicorn.error"):
+        caplog.set_level("DEBUG", name)
     async with running_server(Settings(api_keys=(KEY,))) as server, server.http() as client:
         token = server.app.parts.invitations.open()
         answer = await client.get(f"/join/{token}")
