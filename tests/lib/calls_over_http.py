@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import httpx
 from running_server import RunningServer, running_server
 from scripted_browser import ScriptedBrowser
+from ticking_plane import ticking_plane
 
 from parley.media.loopback import LoopbackPlane
 from parley.server.settings import Settings
@@ -38,21 +37,8 @@ BEARER = {"authorization": f"Bearer {SECRET}"}
 @asynccontextmanager
 async def calls_server(settings: Settings = SETTINGS) -> AsyncIterator[tuple[RunningServer, LoopbackPlane]]:
     """Run the server for the length of the block."""
-    plane = LoopbackPlane()
-
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            plane.advance(20)
-
-    async with running_server(settings, plane=plane) as server:
-        ticking = asyncio.create_task(tick())
-        try:
-            yield server, plane
-        finally:
-            ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
+    async with ticking_plane() as plane, running_server(settings, plane=plane) as server:
+        yield server, plane
 
 
 async def new_session(http: httpx.AsyncClient, query: str = "") -> str:

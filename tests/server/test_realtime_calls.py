@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ import httpx
 import pytest
 from running_server import KEY, RunningServer, receive, receive_until, running_server
 from sdp_kit import offer_text
+from ticking_plane import ticking_plane
 from websockets.exceptions import ConnectionClosed
 
 from parley.media.loopback import LoopbackPlane
@@ -33,21 +33,8 @@ async def calls_server(
     settings: Settings | None = None, **options: Any
 ) -> AsyncIterator[tuple[RunningServer, LoopbackPlane]]:
     """Run a server whose media plane is in memory and keeps real time."""
-    plane = LoopbackPlane()
-
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(0.02)
-            plane.advance(20)
-
-    async with running_server(settings, plane=plane, **options) as server:
-        ticking = asyncio.create_task(tick())
-        try:
-            yield server, plane
-        finally:
-            ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
+    async with ticking_plane() as plane, running_server(settings, plane=plane, **options) as server:
+        yield server, plane
 
 
 def call_id_of(answer: httpx.Response) -> str:

@@ -159,7 +159,7 @@ class WebRtcCall:
                 late = group.create_task(self._never_connected(connect_s))
                 gone = group.create_task(self._until(lambda: self._state.closed is not None))
                 await asyncio.wait({carrying, over, late, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not gone.done() and not late.done():
+                if self._events is not None and not gone.done() and not late.done():
                     await asyncio.wait({carrying, gone}, timeout=_LAST_EVENTS_S, return_when=asyncio.FIRST_COMPLETED)
                 end = self._end(over=over.done(), late=late.done())
                 for task in (carrying, over, late, gone):
