@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 from calls_over_http import BASE, SECRET, calls_server, new_session, pushed
-from media_planes import tone
 from running_server import RunningServer, receive_until
+from spoken import say
 from websockets.asyncio.client import ClientConnection
 
 from parley.media.loopback import LoopbackPlane
@@ -62,17 +62,18 @@ async def send(socket: ClientConnection, **event: Any) -> None:
     await socket.send(json.dumps(event))
 
 
-async def committed(socket: ClientConnection) -> bool:
-    """Whether there was sound to commit."""
-    await send(socket, type="input_audio_buffer.clear")
-    await receive_until(socket, "input_audio_buffer.cleared")
-    await asyncio.sleep(0.4)
-    await send(socket, type="input_audio_buffer.commit")
-    last = (await receive_until(socket, "input_audio_buffer.committed", "error"))[-1]
-    return bool(last["type"] == "input_audio_buffer.committed")
+async def turn_begins(socket: ClientConnection) -> int:
+    """Wait for a voice; give the millisecond of the lane at which it began."""
+    return int((await receive_until(socket, "input_audio_buffer.speech_started"))[-1]["audio_start_ms"])
+
+
+async def turn_ends(socket: ClientConnection) -> int:
+    """Wait for the end of the turn; give the millisecond of the lane at which it ended."""
+    return int((await receive_until(socket, "input_audio_buffer.speech_stopped"))[-1]["audio_end_ms"])
 
 
 async def test_a_person_and_the_ai_of_this_server_hear_each_other_without_a_connection() -> None:
+    voice = await asyncio.to_thread(say, "She sells fresh bread every morning.", "slt")
     async with calls_server() as (server, plane), server.http(SECRET) as http:
         human, _ = await pushed(http, "user-mic", direction="sendrecv", extra=MIC)
         other, _ = await pushed(http, "other-mic", direction="sendrecv", extra=MIC)
@@ -82,29 +83,30 @@ async def test_a_person_and_the_ai_of_this_server_hear_each_other_without_a_conn
         call_id = location.rpartition("/")[2]
         async with server.websocket(f"/v1/realtime?call_id={call_id}") as socket:
             await receive_until(socket, "session.created")
-            await send(
-                socket,
-                type="session.update",
-                session={"type": "realtime", "audio": {"input": {"turn_detection": None}}},
-            )
+            detection = {"type": "server_vad", "create_response": False}
+            session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+            await send(socket, type="session.update", session=session)
             await receive_until(socket, "session.updated")
-            assert not await committed(socket), "nobody is heard before somebody is attached"
+            listed = (await http.get(f"{BASE}/sessions")).json()["sessions"]
+            assert {each["sessionId"]: each["state"] for each in listed}[endpoint] == "connected", "before any packet"
 
-            await attach(http, endpoint, human, "user-mic", "#ai-generated-voice")
-            ears.speak("0", tone(24_000 * 8))
-            others.speak("0", tone(24_000 * 8))
-            assert await committed(socket)
-            await attach(http, endpoint, other, "other-mic", "0")
-            assert await committed(socket), "the lane goes on with the next speaker"
+            await attach(http, endpoint, other, "other-mic", "#ai-generated-voice")
+            others.speak("0", voice * 4)
+            began = await turn_begins(socket)
+            assert (await http.delete(f"{BASE}/sessions/{other}")).status_code == 200
+            ended = await turn_ends(socket)
+            assert began < ended < began + 4_000, "who leaves in the middle of a word has ended the turn"
+
+            await attach(http, endpoint, human, "user-mic", "0")
+            ears.speak("0", voice)
+            assert await turn_begins(socket) >= ended, "the lane goes on with the next speaker"
+            await turn_ends(socket)
 
             await send(socket, type="response.create")
             async with asyncio.timeout(10):
                 while not any(any(frame.pcm) for frame in ears.heard.get("0", ())):
                     await asyncio.sleep(0.02)
-            listed = (await http.get(f"{BASE}/sessions")).json()["sessions"]
-            assert {each["sessionId"]: each["state"] for each in listed}[endpoint] == "connected"
-            # Two people, and no peer for the AI.
-            assert len(plane._remotes) == 2
+            assert [*plane._remotes] == [f"calls/{human}/1"], "one person, and no connection for the AI"
 
             assert (await http.delete(f"{BASE}/sessions/{endpoint}")).status_code == 200
             async with asyncio.timeout(10):

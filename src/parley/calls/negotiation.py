@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from parley.calls.faults import bad_description
-from parley.calls.transceiver import SessionId, Source, Transceiver, publication_id
+from parley.calls.transceiver import SessionId, Source, Transceiver, heard_as, publication_id
 from parley.media.allotment import Allotment
-from parley.media.commands import AddPeer, Command, RemovePeer, Subscribe, Unsubscribe
+from parley.media.commands import AddInternalPeer, AddPeer, Command, RemovePeer, Subscribe, Unsubscribe
 from parley.media.negotiated_peer import peer_spec_of
-from parley.media.peer_spec import PeerId
+from parley.media.peer_spec import InternalSlot, PeerId
 from parley.protocol.calls import MediaKind
 from parley.sdp import (
     CALLS_LIMITS,
@@ -311,11 +311,17 @@ class Negotiation:
             self._subscribe(before.get(mid), each)
 
     def _add_peer(self, negotiated: Negotiated) -> None:
-        if self.in_process:
-            return
         if self._peer is None:
             self._generation += 1
             self._peer = PeerId(f"calls/{self._session_id}/{self._generation}")
+        if self.in_process:
+            slots = tuple(
+                InternalSlot(mid, heard_as(self._session_id, mid))
+                for mid, each in self.transceivers.items()
+                if each.can_send
+            )
+            self.commands.append(AddInternalPeer(self._peer, slots, self._facts.shard))
+            return
         publications = {
             mid: publication_id(Source(self._session_id, each.publishes))
             for mid, each in self.transceivers.items()

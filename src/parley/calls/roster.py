@@ -161,6 +161,8 @@ class Roster:
             if peer is not None:
                 self._switchboard.on_peer(peer, lambda event: self._heard(app, member, peer, event))
             member.peer = peer
+            if peer is not None and negotiation.in_process:
+                member.connected = member.was_connected = True
         for command in negotiation.commands:
             self._switchboard.submit(command)
         negotiation.commands.clear()
@@ -192,15 +194,12 @@ class Roster:
         occupant, session = member.occupant, member.session
         if occupant is None:
             return
-        tracks = seated_tracks(
-            session.session_id, list(session.publications()), [source for _, source in session.pulls()]
-        )
+        tracks = seated_tracks(session.session_id, session.transceivers.values())
         before, member.seated = member.seated, tracks
         if tracks.publication is not None and tracks.publication != before.publication:
-            member.connected = member.was_connected = True
             occupant.publish(tracks.publication, session.negotiation.shard)
-        if tracks.heard != before.heard:
-            occupant.hear(tracks.heard)
+        if tracks.slot is not None and tracks.slot != before.slot:
+            occupant.hear(tracks.slot)
 
     def _heard(self, app: CallsApp, member: Member, peer: PeerId, event: PeerEvent) -> None:
         session = member.session

@@ -13,7 +13,7 @@ from parley.media.peer_spec import PublicationId
 from parley.protocol.calls import MediaKind, Simulcast
 from parley.sdp import LocalStream, NegotiatedSlot
 
-__all__ = ["Publication", "Pull", "SessionId", "Source", "Transceiver", "publication_id"]
+__all__ = ["Publication", "Pull", "SessionId", "Source", "Transceiver", "heard_as", "publication_id"]
 
 SessionId = NewType("SessionId", str)
 """32 hexadecimal digits."""
@@ -30,6 +30,11 @@ class Source:
 def publication_id(source: Source) -> PublicationId:
     """Name a track for the media plane. It stays the same when the track moves to another m-line."""
     return PublicationId(f"calls/{source.session_id}/{source.track_name}")
+
+
+def heard_as(session_id: SessionId, mid: str) -> PublicationId:
+    """Name what is sent to an m-line, for ears of this process."""
+    return PublicationId(f"heard/{session_id}/{mid}")
 
 
 @dataclass(frozen=True, slots=True)

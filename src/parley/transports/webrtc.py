@@ -14,30 +14,25 @@ truncation (the session's machine). Who ends whom:
 The first reliable and ordered channel carries events, whatever its label and whoever opened it; a call without one is
 a call by voice alone. A client may also have agreed with itself on channel 0 (`negotiated: true`), which is announced
 nowhere: it is there for the first message that comes on it.
-Neighbours: `event_channel`, `paced_speaker`, `parley.media.switchboard`.
+Neighbours: `ears`, `event_channel`, `paced_speaker`, `parley.media.switchboard`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from parley.audio import AudioBlock, ms_to_samples
+from parley.audio import AudioBlock
 from parley.media.commands import (
     AddPeer,
-    CloseListener,
-    ListenerId,
     OpenChannel,
-    OpenListener,
     RemovePeer,
-    RestListener,
     SpeakerId,
     Subscribe,
 )
 from parley.media.events import (
-    AudioHeard,
     ChannelClosed,
     ChannelDrained,
     ChannelOpened,
@@ -47,6 +42,7 @@ from parley.media.events import (
 )
 from parley.media.peer_spec import PeerSpec, PublicationId, Slot
 from parley.media.switchboard import PeerEvent, Switchboard
+from parley.transports.ears import Ears
 from parley.transports.event_channel import EventChannel
 from parley.transports.paced_speaker import PacedSpeaker, PlayoutReport
 from parley.transports.websocket import Link
@@ -58,14 +54,13 @@ CallEnd = Literal["hung_up", "remote", "timeout", "failed", "overflow", "never_c
 
 _CONNECT_S = 30.0
 _LAST_EVENTS_S = 2.0
-_LANE = "0"
 
 
 class CallSession(Protocol):
     """The session that a call carries (`runtime.supervisor.SessionHandle`)."""
 
     def hear(self, block: AudioBlock) -> bool: ...
-    def heed(self, ears: WebRtcCall) -> None: ...
+    def heed(self, ears: Ears) -> None: ...
     def report_playout(self, report: PlayoutReport) -> None: ...
     def hang_up(self) -> None: ...
     def wait_ended(self) -> Awaitable[None]: ...
@@ -74,39 +69,6 @@ class CallSession(Protocol):
 def microphone_of(peer: str) -> PublicationId:
     """Name what the peer of that id sends."""
     return PublicationId(f"{peer}/microphone")
-
-
-@dataclass(slots=True)
-class _Listening:
-    """The listener there is now, and where its time line lies on the lane's, which outlives it."""
-
-    listener: ListenerId | None = None
-    opened: int = 0
-    only_speech: bool = False
-    pre_roll_ms: int = 500
-    lane_began_at: float | None = None
-    """By the loop's clock, when the first listener was opened."""
-    offset: int = 0
-    end_sample: int = 0
-
-    def reopen(self, peer: str, now: float) -> ListenerId:
-        """Begin with a new listener, whose time line begins at 0: the lane's has gone on."""
-        if self.lane_began_at is None:
-            self.lane_began_at = now
-        self.offset = max(self.end_sample, ms_to_samples(round((now - self.lane_began_at) * 1000)))
-        self.opened += 1
-        self.listener = ListenerId(f"{peer}/ear{self.opened}")
-        return self.listener
-
-    def placed(self, block: AudioBlock) -> AudioBlock:
-        """Give a block its place on the lane."""
-        placed = replace(
-            block,
-            start_sample=block.start_sample + self.offset,
-            speech_start_sample=block.speech_start_sample + self.offset,
-        )
-        self.end_sample = placed.end_sample
-        return placed
 
 
 @dataclass(slots=True)
@@ -123,7 +85,7 @@ class WebRtcCall:
     def __init__(self, board: Switchboard, spec: PeerSpec) -> None:
         self._board = board
         self._spec = spec
-        self._listening = _Listening()
+        self._ears = Ears(board, spec.peer)
         self._voice = PublicationId(f"{spec.peer}/voice")
         audio = [slot for slot in spec.slots if slot.kind == "audio"]
         self._slot: Slot | None = audio[0] if audio else None
@@ -134,8 +96,11 @@ class WebRtcCall:
         self._events: EventChannel | None = None
         self._unannounced: int | None = None
         self._hear: Callable[[AudioBlock], bool] = lambda block: True
-        self.blocks_dropped = 0
+
+    @property
+    def blocks_dropped(self) -> int:
         """Sound that the session was too late to take."""
+        return self._ears.blocks_dropped
 
     def change(self, spec: PeerSpec) -> None:
         """Take a new description of the peer: its ICE was restarted."""
@@ -149,7 +114,7 @@ class WebRtcCall:
         if self.speaker is not None:
             self.speaker.report = session.report_playout
         self._hear = session.hear
-        session.heed(self)
+        session.heed(self._ears)
         self._board.on_peer(self._spec.peer, self._take)
         self._board.submit(AddPeer(self._spec))
         try:
@@ -177,7 +142,7 @@ class WebRtcCall:
         return "never_connected" if late else "slow_reader"
 
     def _release(self) -> None:
-        self._stop_listening()
+        self._ears.close()
         self._board.forget(self._spec.peer)
         if self.speaker is not None:
             self.speaker.close()
@@ -224,7 +189,8 @@ class WebRtcCall:
         slot = self._slot
         if slot is None:
             return
-        self._listen()
+        if slot.publication is not None:
+            self._ears.open(slot.publication, self._hear)
         if self.speaker is not None:
             self.speaker.open(self._voice, self._spec.shard)
         if slot.send is not None:
@@ -244,41 +210,6 @@ class WebRtcCall:
     def _event_channel(self, channel: int) -> EventChannel:
         sctp = self._spec.sctp
         return EventChannel(self._board, self._spec.peer, channel, sctp.max_message_bytes if sctp is not None else 0)
-
-    # What the session wants to hear.
-
-    def attend(self, *, only_speech: bool, pre_roll_ms: int) -> None:
-        """Listen to everything, or hold silence back from now on."""
-        self._listening.only_speech = only_speech
-        self._listening.pre_roll_ms = pre_roll_ms
-        if self._listening.listener is not None:
-            self._listen()
-
-    def rest(self) -> None:
-        """Hold silence back until the next voice."""
-        if self._listening.listener is not None:
-            self._board.submit(RestListener(self._listening.listener))
-
-    def _listen(self) -> None:
-        """Open a listener, in place of the one there was; the lane's time line goes on."""
-        publication = self._slot.publication if self._slot is not None else None
-        if publication is None:
-            return
-        self._stop_listening()
-        state = self._listening
-        listener = state.reopen(self._spec.peer, asyncio.get_running_loop().time())
-        self._board.on_listener(listener, self._heard)
-        self._board.submit(
-            OpenListener(listener, publication, _LANE, only_speech=state.only_speech, pre_roll_ms=state.pre_roll_ms)
-        )
-
-    def _stop_listening(self) -> None:
-        if self._listening.listener is not None:
-            self._board.forget(self._listening.listener)
-            self._board.submit(CloseListener(self._listening.listener))
-
-    def _heard(self, heard: AudioHeard) -> None:
-        self.blocks_dropped += not self._hear(self._listening.placed(heard.block))
 
     # What the call does.
 
