@@ -110,7 +110,8 @@ async def test_a_person_and_the_ai_of_this_server_hear_each_other_without_a_conn
 
             assert (await http.delete(f"{BASE}/sessions/{endpoint}")).status_code == 200
             async with asyncio.timeout(10):
-                await socket.wait_closed()
+                async for _ in socket:  # until it is closed
+                    pass
 
 
 async def test_the_session_ends_with_the_call() -> None:
