@@ -85,7 +85,7 @@ def test_a_link_lets_in_once_and_not_for_long() -> None:
 
 
 async def test_the_link_signs_a_browser_in_and_a_used_one_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    for name in (None, "uvicorn.access", "uvicorn.error"):
+    for name in (None, "parley"):
         caplog.set_level("DEBUG", name)
     async with running_server(Settings(api_keys=(KEY,))) as server, server.http() as client:
         token = server.app.parts.invitations.open()
