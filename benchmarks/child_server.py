@@ -1,6 +1,7 @@
 """The server processes that benchmarks measure: Parley on engines of known delay, and a bare WebSocket echo.
 
-Run as `python -m benchmarks.child_server parley|webrtc|echo`; prints its port on the first line, serves until killed.
+Run as `python -m benchmarks.child_server parley|webrtc|calls ADDRESS|echo`; prints its port on the first line, serves
+until killed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from pathlib import Path
 from uvicorn import Config, Server
 
 from benchmarks.known import CHAT_MS, RECOGNISER_MS, REPLY, SYNTHESIZER_MS
+
+#: The one app of the server with calls.
+CALLS_APP, CALLS_SECRET = "benchmarks", "secret-of-the-benchmarks"
 
 
 def _engines() -> object:
@@ -48,6 +52,19 @@ async def _serve_webrtc() -> None:
     settings = load_settings(flags={}, environ={}, directory=Path("/nonexistent"))
     plane = NativePlane.open(announced=["127.0.0.1"], bind="127.0.0.1")
     app = create_app(settings, build=_talkative_engines, limits=Limits(max_sessions=2000), plane=plane)  # type: ignore[arg-type]
+    sockets = bind("127.0.0.1", 0)
+    await serve(app, sockets, started=lambda: print(address_of(sockets)[1], flush=True))
+
+
+async def _serve_calls() -> None:
+    from parley.media.native import NativePlane
+    from parley.server.app import create_app
+    from parley.server.serving import address_of, bind, serve
+    from parley.server.settings import Settings
+
+    plane = NativePlane.open(announced=[sys.argv[2]], bind=sys.argv[2])
+    settings = Settings(calls_apps=((CALLS_APP, CALLS_SECRET),))
+    app = create_app(settings, build=_engines, plane=plane)  # type: ignore[arg-type]
     sockets = bind("127.0.0.1", 0)
     await serve(app, sockets, started=lambda: print(address_of(sockets)[1], flush=True))
 
@@ -96,11 +113,11 @@ async def _serve_echo() -> None:
 
 
 @contextlib.contextmanager
-def child(kind: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def child(kind: str, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """Run one of the servers; gives its port and process."""
     root = Path(__file__).resolve().parent.parent
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.child_server", kind], cwd=root, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.child_server", kind, *arguments], cwd=root, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -119,5 +136,5 @@ def cpu_seconds(process: subprocess.Popen[str]) -> float:
 if __name__ == "__main__":
     import uvloop
 
-    SERVERS = {"parley": _serve_parley, "webrtc": _serve_webrtc, "echo": _serve_echo}
+    SERVERS = {"parley": _serve_parley, "webrtc": _serve_webrtc, "calls": _serve_calls, "echo": _serve_echo}
     uvloop.run(SERVERS[sys.argv[1]]())

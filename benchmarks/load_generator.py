@@ -57,9 +57,19 @@ class Generator:
 
     def go(self) -> None:
         """Let it go on."""
+        self.say("")
+
+    def say(self, line: str) -> None:
+        """Give it a line."""
         pipe = _pipe(self._process.stdin)
-        pipe.write("\n")
+        pipe.write(line + "\n")
         pipe.flush()
+
+    def end(self) -> None:
+        """Tell it that no more lines come, and wait for its end."""
+        _pipe(self._process.stdin).close()
+        self._process.wait(timeout=20)
+        _pipe(self._process.stdout).close()
 
     def figures(self) -> dict[str, float]:
         """Wait for its figures and its end."""

@@ -25,6 +25,7 @@ stage "pages' unit tests" npm test --silent --prefix web
 stage "unit, runtime and server tests" python -m pytest -q tests/architecture tests/unit tests/golden tests/native tests/runtime tests/server tests/contracts
 stage "speech" python -m pytest -q tests/speech --timeout=180
 stage "official clients" python -m pytest -q tests/conformance --timeout=180
+stage "hundreds of listeners" python -m pytest -q tests/load --timeout=180
 stage "the wheel on a bare machine" python -m pytest -q tests/package --timeout=900
 stage "browser" python -m pytest -q tests/browser --timeout=300
 

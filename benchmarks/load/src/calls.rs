@@ -10,11 +10,13 @@ use mio::net::UdpSocket;
 use parley_media::identity::Identity;
 use parley_media::opus::Encoder;
 
-use crate::client::{Client, FRAME, Voice};
+use crate::client::{Client, Ears};
 use crate::figures::{percentile, print};
+use crate::http;
 use crate::options::Options;
+use crate::sdp::{Kind, Line, Speaker};
+use crate::source::{Contents, FRAME, Source};
 use crate::swarm::Swarm;
-use crate::{http, sdp};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const RATE: f64 = 24_000.0;
@@ -33,20 +35,21 @@ pub fn run(options: &Options) {
     let local: SocketAddr = options.get("bind", SocketAddr::from(([127, 0, 0, 1], 0)));
     let ask_percent: u64 = options.get("ask", 0);
     let path: String = options.get("path", "/v1/realtime/calls".to_owned());
-    let voice = Voice { packets: speech(), talking_percent: options.get("talking-percent", 100) };
+    let voice = Contents::Loop { packets: speech(), talking_percent: options.get("talking-percent", 100) };
     let identity = Identity::generate(&[]).expect("random numbers");
     let mut swarm = Swarm::new().expect("a poll");
+    let lines = [Line::new("0", Kind::Audio, true, true), Line::new("1", Kind::Channels, false, false)];
     let mut walls = Vec::new();
     for number in 0..sessions {
         let begun = Instant::now();
         let socket = UdpSocket::bind(local).expect("a socket");
         let addr = socket.local_addr().expect("an address");
-        let offer = sdp::offer(number, addr, &identity.fingerprint().digest);
-        let answer = http::post(server, &path, &offer).expect("an answer");
-        let spec = sdp::spec(number, &answer).expect("an answer with ICE, DTLS and audio");
+        let speaker = Speaker { number, addr, fingerprint: &identity.fingerprint().digest };
+        let answer = http::post(server, &path, &speaker.offer(&lines)).expect("an answer");
+        let spec = speaker.answered(&lines, &answer).expect("an answer with ICE, DTLS and audio");
         let mut client = Client::on(socket, &identity, Instant::now(), spec).expect("a client");
         client.open_channel("oai-events");
-        client.listens = true;
+        client.ears = Ears::Decrypt;
         let number = swarm.add(client).expect("a place in the poll");
         swarm.run(Instant::now() + PATIENCE, |swarm| swarm.clients[number].connected_at.is_some()).expect("a network");
         let connected = swarm.clients[number].connected_at.expect("a connection");
@@ -70,7 +73,7 @@ pub fn run(options: &Options) {
     ]);
 }
 
-fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, ask_percent: u64) -> f64 {
+fn talk(swarm: &mut Swarm, voice: &Contents, time: Duration, ask_percent: u64) -> f64 {
     let start = Instant::now();
     let count = swarm.clients.len() as u32;
     let mut answers: Vec<Answer> = Vec::new();
@@ -83,7 +86,7 @@ fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, ask_percent: u64) -> f
             client.send(SETTINGS);
         }
         let phase = FRAME * number as u32 / count;
-        client.talk(voice.clone(), start + phase);
+        client.sources.push(Source::new(0, voice.clone(), start + phase));
         answers.push(Answer { asked_at: None, next_at: start + PERIOD * number as u32 / count / 4 });
         swarm.touch(number);
     }
@@ -92,7 +95,6 @@ fn talk(swarm: &mut Swarm, voice: &Voice, time: Duration, ask_percent: u64) -> f
         let now = Instant::now();
         for (number, answer) in answers.iter_mut().enumerate() {
             let client = &mut swarm.clients[number];
-            client.payloads.clear();
             client.messages.clear();
             if ask_percent == 0 || !answer.turn(now, talking) {
                 continue;

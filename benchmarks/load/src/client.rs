@@ -1,46 +1,46 @@
-//! One client: a peer of the media core with full ICE, its own socket, and a voice.
+//! One client: a peer of the media core with full ICE, its own socket, and what it sends.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::net::UdpSocket;
 use parley_media::channels::{ChannelOptions, Message};
 use parley_media::identity::Identity;
-use parley_media::peer::{Datagram, Peer, PeerEvent};
-use parley_media::sender::OutgoingPacket;
+use parley_media::peer::{Datagram, Peer, PeerEvent, ReceivedPacket};
 use parley_media::spec::{Candidate, PeerSpec, Protocol};
 
-pub const FRAME: Duration = Duration::from_millis(20);
+use crate::source::Source;
+
 pub const CHANNEL: u16 = 0;
 
-/// What a client says: a loop of packets, of which the first so many of a hundred are sent.
-#[derive(Clone)]
-pub struct Voice {
-    pub packets: Arc<[Vec<u8>]>,
-    pub talking_percent: u64,
+/// What a client does with what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ears {
+    /// Count the datagrams.
+    Count,
+    /// Decrypt as well.
+    Decrypt,
+    /// And keep.
+    Keep,
 }
 
 /// One client.
 pub struct Client {
     pub socket: UdpSocket,
     pub peer: Peer,
-    addr: SocketAddr,
+    pub addr: SocketAddr,
     pub begun_at: Instant,
     pub connected_at: Option<Instant>,
     pub closed: bool,
-    /// Decrypt what comes; the others count datagrams.
-    pub listens: bool,
+    pub ears: Ears,
     pub received: u64,
     /// When media came, where that is kept.
     pub arrivals: Vec<Instant>,
-    pub payloads: Vec<(Instant, Arc<[u8]>)>,
+    pub packets: Vec<(Instant, ReceivedPacket)>,
     pub messages: Vec<Message>,
     pub channel_open: bool,
-    voice: Option<Voice>,
-    frame_at: Option<Instant>,
-    said: u64,
+    pub sources: Vec<Source>,
 }
 
 impl Client {
@@ -60,27 +60,14 @@ impl Client {
             begun_at: now,
             connected_at: None,
             closed: false,
-            listens: true,
+            ears: Ears::Decrypt,
             received: 0,
             arrivals: Vec::new(),
-            payloads: Vec::new(),
+            packets: Vec::new(),
             messages: Vec::new(),
             channel_open: false,
-            voice: None,
-            frame_at: None,
-            said: 0,
+            sources: Vec::new(),
         })
-    }
-
-    /// Talk from `start` on, for ever.
-    pub fn talk(&mut self, voice: Voice, start: Instant) {
-        self.voice = Some(voice);
-        self.frame_at = Some(start);
-    }
-
-    /// Say nothing more.
-    pub fn hush(&mut self) {
-        self.frame_at = None;
     }
 
     /// Open the channel that a browser opens.
@@ -96,7 +83,8 @@ impl Client {
 
     /// When it has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.peer.deadline().into_iter().chain(self.frame_at).min()
+        let sources = self.sources.iter().filter_map(Source::next_at);
+        self.peer.deadline().into_iter().chain(sources).min()
     }
 
     /// Take what has come.
@@ -110,7 +98,7 @@ impl Client {
             if media {
                 self.received += 1;
                 self.arrivals.push(now);
-                if !self.listens {
+                if self.ears == Ears::Count {
                     continue;
                 }
             }
@@ -121,26 +109,16 @@ impl Client {
 
     /// Do what is due.
     pub fn advance(&mut self, now: Instant) {
-        while let Some(at) = self.frame_at.filter(|at| *at <= now) {
-            self.frame_at = Some(at + FRAME);
-            self.say(now);
+        for source in &mut self.sources {
+            let Some(slot) = self.peer.spec().slots.get(source.slot) else { continue };
+            let payload_type = slot.codecs.first().map_or(111, |codec| codec.payload_type);
+            let ssrc = slot.send_ssrc().unwrap_or(1);
+            for mut packet in source.due(now) {
+                (packet.ssrc, packet.payload_type) = (ssrc, payload_type);
+                self.peer.send(now, packet);
+            }
         }
         self.poll(now);
-    }
-
-    fn say(&mut self, now: Instant) {
-        let Some(voice) = &self.voice else { return };
-        let place = self.said % voice.packets.len() as u64;
-        let payload = voice.packets[place as usize].as_slice().into();
-        let mut packet = OutgoingPacket::unrouted(1_000 + self.said, (self.said * 960) as u32, false, payload);
-        packet.ssrc = self.peer.spec().slots[0].send_ssrc().unwrap_or(1);
-        packet.payload_type = 111;
-        // Fifty seconds make a cycle of talking and silence of a hundred half seconds.
-        let talks = (self.said / 25) % 100 * 37 % 100 < voice.talking_percent;
-        self.said += 1;
-        if talks {
-            self.peer.send(now, packet);
-        }
     }
 
     fn poll(&mut self, now: Instant) {
@@ -154,7 +132,7 @@ impl Client {
             match event {
                 PeerEvent::Connected => self.connected_at = Some(now),
                 PeerEvent::Closed(_) => self.closed = true,
-                PeerEvent::Packet(packet) => self.payloads.push((now, packet.payload)),
+                PeerEvent::Packet(packet) if self.ears == Ears::Keep => self.packets.push((now, packet)),
                 PeerEvent::ChannelOpened(..) => self.channel_open = true,
                 PeerEvent::Message(_, message) => self.messages.push(message),
                 _ => {}

@@ -7,8 +7,13 @@ pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
     values.get(at).copied().unwrap_or(0.0)
 }
 
+/// A JSON object of one line.
+pub fn line(figures: &[(&str, f64)]) -> String {
+    let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.3}")).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
 /// Print one line.
 pub fn print(figures: &[(&str, f64)]) {
-    let fields: Vec<String> = figures.iter().map(|(name, value)| format!("\"{name}\": {value:.3}")).collect();
-    println!("{{{}}}", fields.join(", "));
+    println!("{}", line(figures));
 }

@@ -3,7 +3,6 @@
 //! Prints our fingerprint, waits for a line on standard input, connects, prints `connected`, waits again, and sends.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parley_media::identity::Identity;
@@ -11,12 +10,15 @@ use parley_media::spec::{
     Candidate, Codec, Fingerprint, IceCredentials, PeerSpec, Protocol, SctpSpec, Slot, StreamIds, TrackKind,
 };
 
-use crate::client::{Client, Voice};
+use crate::client::{Client, Ears};
+use crate::delays::delays;
 use crate::figures::{percentile, print};
 use crate::options::Options;
+use crate::source::{Contents, Source};
 use crate::swarm::Swarm;
 
-const PAYLOAD_BYTES: usize = 160;
+/// Of so many peers one tells how late packets are.
+const LISTENS_EVERY: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Do all of it.
@@ -38,7 +40,7 @@ pub fn run(options: &Options) {
         let spec = spec(number, server, &theirs);
         let mut client =
             Client::new(&identity, "127.0.0.1:0".parse().expect("an address"), begun, spec).expect("a socket");
-        client.listens = number < 2;
+        client.ears = if number % LISTENS_EVERY == 1 { Ears::Keep } else { Ears::Count };
         swarm.add(client).expect("a place in the poll");
         if (number + 1) % at_once == 0 || number + 1 == peers {
             let all = |swarm: &mut Swarm| swarm.clients.iter().all(|client| client.connected_at.is_some());
@@ -78,26 +80,11 @@ fn wait_for_caller() {
 
 fn send(swarm: &mut Swarm, time: Duration) {
     let start = Instant::now();
-    // Each payload names its place; the second client knows when it left by the schedule.
-    let packets: Arc<[Vec<u8>]> =
-        (0..=u16::MAX).map(|n| [n.to_be_bytes().to_vec(), vec![0; PAYLOAD_BYTES - 2]].concat()).collect();
-    swarm.clients[0].talk(Voice { packets, talking_percent: 100 }, start);
-    swarm.clients[0].begun_at = start;
+    swarm.clients[0].sources.push(Source::new(0, Contents::Sound { source: 0 }, start));
     swarm.touch(0);
     swarm.run(start + time, |_| false).expect("a network");
-    swarm.clients[0].hush();
+    swarm.clients[0].sources[0].go_on(None);
     swarm.run(Instant::now() + Duration::from_millis(300), |_| false).expect("a network");
-}
-
-fn delays(swarm: &Swarm) -> Vec<f64> {
-    let Some(listener) = swarm.clients.get(1) else { return Vec::new() };
-    let start = swarm.clients[0].begun_at;
-    let delay = |(at, payload): &(Instant, Arc<[u8]>)| {
-        let place = u32::from(u16::from_be_bytes([*payload.first()?, *payload.get(1)?]));
-        let left = start + crate::client::FRAME * place;
-        Some(at.saturating_duration_since(left).as_secs_f64() * 1_000.0)
-    };
-    listener.payloads.iter().filter_map(delay).collect()
 }
 
 fn spec(number: usize, server: SocketAddr, fingerprint: &[u8]) -> PeerSpec {

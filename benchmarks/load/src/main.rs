@@ -2,6 +2,7 @@
 //!
 //! `parley-load forward …` drives a media plane whose peers the caller has added: one talks, the others count.
 //! `parley-load calls …` opens calls by HTTP and SDP at any server that takes a raw offer: Parley, or an echo.
+//! `parley-load meet …` is told by its caller, who signals, whom to offer to and what to answer, to any server.
 //! `parley-load floor …` encrypts and sends in a bare loop: what no forwarder can beat.
 //!
 //! All speak in lines on standard output: a JSON object of figures at the end, and before it what the caller must know. The
@@ -9,12 +10,17 @@
 
 mod calls;
 mod client;
+mod decode;
+mod delays;
 mod figures;
 mod floor;
 mod forward;
 mod http;
+mod lines;
+mod meet;
 mod options;
 mod sdp;
+mod source;
 mod swarm;
 
 use options::Options;
@@ -26,9 +32,10 @@ fn main() {
     match verb.as_str() {
         "forward" => forward::run(&options),
         "floor" => floor::run(&options),
+        "meet" => meet::run(&options),
         "calls" => calls::run(&options),
         _ => {
-            eprintln!("parley-load forward|calls|floor --name value …: see benchmarks/load/src");
+            eprintln!("parley-load forward|calls|meet|floor --name value …: see benchmarks/load/src");
             std::process::exit(2);
         }
     }

@@ -5,9 +5,11 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::time::Instant;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::client::Client;
+
+const KNOCK: Token = Token(usize::MAX);
 
 /// Clients and what wakes them.
 pub struct Swarm {
@@ -21,6 +23,11 @@ impl Swarm {
     /// Nobody yet.
     pub fn new() -> io::Result<Self> {
         Ok(Self { clients: Vec::new(), poll: Poll::new()?, timers: BinaryHeap::new(), armed: Vec::new() })
+    }
+
+    /// What ends a wait from another thread. One of it.
+    pub fn waker(&self) -> io::Result<Waker> {
+        Waker::new(self.poll.registry(), KNOCK)
     }
 
     /// Add a client; gives its number.
@@ -53,7 +60,7 @@ impl Swarm {
             // epoll counts in milliseconds and rounds up; to spin for the rest would take the server's memory bandwidth.
             self.poll.poll(&mut events, Some(wait))?;
             let now = Instant::now();
-            for event in &events {
+            for event in events.iter().filter(|event| event.token() != KNOCK) {
                 let number = event.token().0;
                 self.clients[number].read(now);
                 self.arm(number);

@@ -1,0 +1,1 @@
+"""Servers that forward, each told in its own way to publish and to subscribe. The clients are the same for all."""
