@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from parley.engines.base import ChatModel, EngineError
 from parley.engines.catalog import StageSettings, build_engine
-from parley.server.settings import Settings
+from parley.runtime.limits import Limits
 from parley.testing import FakeChatModel, FakeSynthesizer, engine_set, say
 from parley.testing.steps import Hang, Wait
 from parley.testing.stub_openai import Behaviour, StubOpenAI
@@ -244,11 +244,12 @@ async def test_a_slow_engine_does_not_slow_another_session() -> None:
 
 @pytest.mark.timeout(60)
 async def test_a_reader_that_stops_reading_is_closed_and_hurts_nobody() -> None:
-    """Speech of many minutes against a socket that nobody reads: 8 MiB wait, then the connection is torn down."""
+    """Speech of many minutes against a socket that nobody reads: what waits too long tears the connection down."""
     text = " ".join(f"word{index}" for index in range(6_000))
     chat = FakeChatModel(lambda context: say(text) if len(context.items) == 0 else say("You said: turn 0"))
     engines = engine_set(chat=chat, synthesizer=FakeSynthesizer())
-    async with running_server(Settings(), build=lambda: engines) as server, server.websocket() as other:
+    limits = Limits(outbox_age_ms=3_000)
+    async with running_server(build=lambda: engines, limits=limits) as server, server.websocket() as other:
         await receive_until(other, "session.created")
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 10)
         writer.write(
