@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from running_server import RunningServer, running_server
+from udp_relay import UdpRelay
 
 from parley.media.native import NativePlane
 from parley.server.settings import Settings
@@ -24,14 +25,18 @@ def calls_settings(**more: Any) -> Settings:
 
 
 @contextmanager
-def native_calls(settings: Settings | None = None, *, shards: int = 2) -> Iterator[RunningServer]:
-    """Run the server until the block ends. Media goes over loopback."""
+def native_calls(
+    settings: Settings | None = None, *, shards: int = 2, relay: UdpRelay | None = None
+) -> Iterator[RunningServer]:
+    """Run the server until the block ends. Media goes over loopback, through `relay` where there is one."""
     ready: list[RunningServer] = []
     failed: list[BaseException] = []
     started, stop = threading.Event(), threading.Event()
 
     async def run() -> None:
         plane = NativePlane.open(announced=["127.0.0.1"], bind="127.0.0.1", shards=shards)
+        if relay:
+            relay.stand_before(plane)
         async with running_server(settings or calls_settings(), plane=plane) as server:
             ready.append(server)
             started.set()

@@ -1,0 +1,151 @@
+// A page of the Calls API without any library: publishes a tone and a moving picture, pulls, and tells what it receives.
+let context;
+
+function toneTrack(hz) {
+  const oscillator = new OscillatorNode(context, { frequency: hz });
+  const quieter = new GainNode(context, { gain: 0.3 });
+  const sink = context.createMediaStreamDestination();
+  oscillator.connect(quieter).connect(sink);
+  oscillator.start();
+  return sink.stream.getAudioTracks()[0];
+}
+
+/** Bars that wander, 640 × 360 at 15 frames a second: some hundred kbit/s, as of a camera. */
+function pictureTrack() {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+  const pen = canvas.getContext("2d");
+  let turn = 0;
+  setInterval(() => {
+    turn++;
+    for (let bar = 0; bar < 32; bar++) {
+      pen.fillStyle = `hsl(${(bar * 47 + turn * 3) % 360} 70% ${30 + ((bar * 13 + turn) % 40)}%)`;
+      pen.fillRect((bar * 20 + turn * 2) % 640, 0, 20, 360);
+      pen.fillRect((bar * 83 + turn * 5) % 600, (bar * 29 + turn * 3) % 320, 40, 40);
+    }
+  }, 66);
+  return canvas.captureStream(15).getVideoTracks()[0];
+}
+
+/** One session of the API and its connection. */
+class Session {
+  constructor(api, secret) {
+    this.api = api;
+    this.secret = secret;
+    this.connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    this.states = [];
+    this.connection.addEventListener("iceconnectionstatechange", () =>
+      this.states.push(this.connection.iceConnectionState),
+    );
+    this.ears = new Map();
+  }
+
+  async ask(method, path, body) {
+    const answer = await fetch(`${this.api}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.secret}` },
+      body: body && JSON.stringify(body),
+    });
+    const reply = { status: answer.status, ...(await answer.json()) };
+    const fault = reply.errorCode ? reply : reply.tracks?.find((track) => track.errorCode);
+    if (fault) throw Object.assign(new Error(fault.errorDescription), { status: reply.status, code: fault.errorCode });
+    return reply;
+  }
+
+  async begin(query = "") {
+    this.id = (await this.ask("POST", `/sessions/new${query}`)).sessionId;
+  }
+
+  /** Publish tracks by name; `direction` and `encodings` as WebRTC has them. */
+  async push(named, { direction = "sendonly", encodings } = {}) {
+    const places = Object.entries(named).map(([trackName, track]) => [
+      trackName,
+      this.connection.addTransceiver(track, { direction, ...(track.kind === "video" && encodings && { sendEncodings: encodings }) }),
+    ]);
+    await this.connection.setLocalDescription();
+    const tracks = places.map(([trackName, { mid }]) => ({
+      location: "local", trackName, mid, ...(direction === "sendrecv" && { kind: "audio", bidirectionalMediaStream: true }),
+    }));
+    await this.described("POST", "tracks/new", { tracks });
+  }
+
+  /** Pull, each item as the API has it; give the mids. */
+  async pull(...items) {
+    const tracks = items.map((item) => ({ location: "remote", ...item }));
+    const reply = await this.ask("POST", `/sessions/${this.id}/tracks/new`, { tracks });
+    if (reply.sessionDescription) {
+      await this.connection.setRemoteDescription(reply.sessionDescription);
+      await this.connection.setLocalDescription();
+      await this.described("PUT", "renegotiate", {});
+    }
+    for (const { mid } of reply.tracks) this.watch(mid);
+    return reply.tracks.map(({ mid }) => mid);
+  }
+
+  /** Send our description; apply the other's where there is one. */
+  async described(method, path, body) {
+    const sessionDescription = this.connection.localDescription;
+    const reply = await this.ask(method, `/sessions/${this.id}/${path}`, { ...body, sessionDescription });
+    if (reply.sessionDescription) await this.connection.setRemoteDescription(reply.sessionDescription);
+  }
+
+  watch(mid) {
+    const { track } = this.connection.getTransceivers().find((each) => each.mid === mid).receiver;
+    const element = document.createElement(track.kind);
+    Object.assign(element, { muted: true, autoplay: true, srcObject: new MediaStream([track]) });
+    document.body.append(element);
+    void element.play();
+    if (track.kind === "audio") {
+      const ear = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+      context.createMediaStreamSource(element.srcObject).connect(ear);
+      this.ears.set(mid, ear);
+    }
+  }
+
+  /** The loudest frequency that a pulled track has now, in hertz; 0 for silence. */
+  hear(mid) {
+    const ear = this.ears.get(mid);
+    const levels = new Float32Array(ear.frequencyBinCount);
+    ear.getFloatFrequencyData(levels);
+    const loudest = levels.indexOf(Math.max(...levels));
+    return levels[loudest] < -70 ? 0 : Math.round((loudest * context.sampleRate) / ear.fftSize);
+  }
+
+  /** What the browser says of everything that it receives, by mid. */
+  async received() {
+    const found = {};
+    (await this.connection.getStats()).forEach((stat) => {
+      if (stat.type === "inbound-rtp") found[stat.mid] = stat;
+    });
+    return found;
+  }
+
+  /** What it says of everything that it sends. */
+  async sent() {
+    const found = [];
+    (await this.connection.getStats()).forEach((stat) => {
+      if (stat.type === "outbound-rtp") found.push(stat);
+    });
+    return found;
+  }
+
+  /** The server's ICE user name, by which a network between us is told. */
+  get ufrag() {
+    return /a=ice-ufrag:(\S+)/.exec(this.connection.remoteDescription.sdp)[1];
+  }
+
+  async restart() {
+    await this.connection.setLocalDescription(await this.connection.createOffer({ iceRestart: true }));
+    await this.described("PUT", "renegotiate", {});
+  }
+}
+
+window.kit = {
+  toneTrack,
+  pictureTrack,
+  async session(api, secret, query) {
+    context ??= new AudioContext();
+    window.session = new Session(api, secret);
+    await window.session.begin(query);
+    return window.session.id;
+  },
+};
