@@ -242,7 +242,7 @@ impl Core {
         self.shared.ring.quiet();
     }
 
-    /// What was lost so far.
+    /// What was lost and worked so far.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters { commands_ignored: lock(&self.shared.dispatch).ignored(), ..Counters::default() };
         for counters in &self.shared.counters {
@@ -251,6 +251,8 @@ impl Core {
             sum.commands_ignored += one.commands_ignored;
             sum.datagrams_dropped += one.datagrams_dropped;
             sum.peers_broken += one.peers_broken;
+            sum.frames_decoded += one.frames_decoded;
+            sum.frames_encoded += one.frames_encoded;
         }
         sum.datagrams_dropped += self.shared.inboxes.iter().map(|inbox| inbox.dropped()).sum::<u64>();
         if let Engine::Threads(_, gate) = &self.engine {

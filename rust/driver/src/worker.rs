@@ -181,6 +181,8 @@ impl Worker {
         self.past.commands_ignored += broken.commands_ignored;
         self.past.datagrams_dropped += broken.datagrams_dropped;
         self.past.peers_broken += broken.peers_broken + lost.len() as u64;
+        self.past.frames_decoded += broken.frames_decoded;
+        self.past.frames_encoded += broken.frames_encoded;
         let identity = self.shared.identity.clone();
         self.shard = Shard::new(identity, self.shared.epoch);
         lost
@@ -193,6 +195,8 @@ impl Worker {
             commands_ignored: now.commands_ignored + past.commands_ignored,
             datagrams_dropped: now.datagrams_dropped + past.datagrams_dropped,
             peers_broken: now.peers_broken + past.peers_broken,
+            frames_decoded: now.frames_decoded + past.frames_decoded,
+            frames_encoded: now.frames_encoded + past.frames_encoded,
         };
     }
 }

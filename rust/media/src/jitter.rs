@@ -53,6 +53,8 @@ pub struct Arrival {
 /// What happened so far, in packets or frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JitterCounters {
+    /// Frames that came and were decoded.
+    pub decoded: u64,
     /// Packets that came after their time.
     pub late: u64,
     /// Frames that forward error correction gave back.
@@ -172,6 +174,8 @@ impl JitterBuffer {
         self.starved += 1;
         if self.starved >= STOPPED_AFTER {
             self.decoded_to = None;
+            // What comes next has nothing to do with what was heard last: its end may be lost, and would ring on.
+            self.decoder = None;
             self.ready.clear();
             self.starved = 0;
             self.made_up = 0;
@@ -256,6 +260,7 @@ impl JitterBuffer {
         match decoded {
             Some(pcm) if !pcm.is_empty() => {
                 self.made_up = 0;
+                self.counters.decoded += 1;
                 pcm
             }
             _ => self.make_up(FRAME_SAMPLES),

@@ -119,4 +119,8 @@ pub struct Counters {
     pub datagrams_dropped: u64,
     /// Peers that were ended because something inside them broke.
     pub peers_broken: u64,
+    /// Frames of 20 ms and more that ears decoded.
+    pub frames_decoded: u64,
+    /// Frames of 20 ms that mouths sent, once for each codec that somebody needs.
+    pub frames_encoded: u64,
 }

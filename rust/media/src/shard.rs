@@ -91,9 +91,14 @@ impl Shard {
         }
     }
 
-    /// What was lost so far.
+    /// What was lost and worked so far.
     pub fn counters(&self) -> Counters {
-        Counters { audio_blocks_dropped: self.media.dropped_blocks(), ..self.counters }
+        Counters {
+            audio_blocks_dropped: self.media.dropped_blocks(),
+            frames_decoded: self.media.frames_decoded(),
+            frames_encoded: self.media.frames_encoded(),
+            ..self.counters
+        }
     }
 
     /// Peers that are there.

@@ -2,7 +2,8 @@
 //!
 //! A tick is 20 ms on the publication's own clock, which goes on while nothing is said: time stamps count ticks, sequence
 //! numbers count packets, and the first packet after a pause carries the marker (RFC 3551 §4.1). One frame of silence
-//! follows the last frame of speech, because an encoder holds the last milliseconds back.
+//! follows the last frame of speech, because an encoder holds the last milliseconds back; later ones, far apart, keep
+//! the track alive at an SFU that forgets tracks without packets. Who never spoke needs no encoder for those.
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ const BIT_RATE: i32 = 32_000;
 /// Below this loss a coarse copy of each frame in its successor costs more than it gives.
 const LEAST_LOSS_PERCENT: u8 = 3;
 const CODECS: usize = 3;
+/// A frame of silence goes out when so many ticks passed without a packet: 2 s.
+const SILENCE_EVERY_TICKS: u64 = 100;
 
 /// One frame in one codec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,23 @@ pub struct EncodedFrame {
 enum FrameEncoder {
     Opus(Encoder),
     G711(Law, Box<Resampler>),
+}
+
+/// 20 ms of silence: in Opus of the full band (RFC 6716 §3.1, CELT, one frame without energy), in G.711 of zeros.
+fn silence(codec: AudioCodec) -> Vec<u8> {
+    match codec {
+        AudioCodec::Opus => vec![0xf8, 0xff, 0xfe],
+        AudioCodec::Pcmu => vec![0xff; 160],
+        AudioCodec::Pcma => vec![0xd5; 160],
+    }
+}
+
+fn place_of(codec: AudioCodec) -> usize {
+    match codec {
+        AudioCodec::Opus => 0,
+        AudioCodec::Pcmu => 1,
+        AudioCodec::Pcma => 2,
+    }
 }
 
 impl FrameEncoder {
@@ -76,6 +96,8 @@ pub struct Speaker {
     /// Whether the last tick sent something.
     talking: bool,
     tail_due: bool,
+    /// Ticks since the last packet.
+    quiet_ticks: u64,
 }
 
 /// What a tick gave: the sound for ears in this process, and packets for peers.
@@ -119,13 +141,11 @@ impl Speaker {
         let (sent, marker) = match &frame {
             Some(frame) => (*frame, !self.talking),
             None if self.tail_due => ([0; FRAME_SAMPLES], false),
-            None => {
-                self.talking = false;
-                return Spoken::default();
-            }
+            None => return self.rest(timestamp, codecs),
         };
         self.talking = frame.is_some();
         self.tail_due = frame.is_some();
+        self.quiet_ticks = 0;
         let sequence = self.sequence;
         self.sequence += 1;
         let encoded = codecs.iter().filter_map(|codec| {
@@ -136,12 +156,29 @@ impl Speaker {
         Spoken { encoded: encoded.collect(), frame }
     }
 
+    /// Say nothing; every now and then in a packet.
+    fn rest(&mut self, tick: u64, codecs: &[AudioCodec]) -> Spoken {
+        self.talking = false;
+        self.quiet_ticks += 1;
+        if self.quiet_ticks < SILENCE_EVERY_TICKS {
+            return Spoken::default();
+        }
+        self.quiet_ticks = 0;
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let encoded = codecs.iter().map(|codec| {
+            // Who has spoken goes on in the same mode of the codec: a change of it is heard.
+            let known = self.encoders[place_of(*codec)].as_mut();
+            let payload = known.and_then(|encoder| encoder.encode(&[0; FRAME_SAMPLES]).ok());
+            let payload = payload.unwrap_or_else(|| silence(*codec)).into();
+            let timestamp = (tick * u64::from(codec.clock_hz() / 50)) as u32;
+            EncodedFrame { codec: *codec, sequence, timestamp, marker: false, payload }
+        });
+        Spoken { encoded: encoded.collect(), frame: None }
+    }
+
     fn encoder(&mut self, codec: AudioCodec) -> Option<&mut FrameEncoder> {
-        let place = &mut self.encoders[match codec {
-            AudioCodec::Opus => 0,
-            AudioCodec::Pcmu => 1,
-            AudioCodec::Pcma => 2,
-        }];
+        let place = &mut self.encoders[place_of(codec)];
         if place.is_none() {
             *place = FrameEncoder::new(codec).ok();
             if let Some(encoder) = place {
@@ -199,6 +236,23 @@ mod tests {
         let frames: Vec<_> = spoken.iter().flat_map(|s| &s.encoded).collect();
         let seen: Vec<_> = frames.iter().map(|f| (f.sequence, f.timestamp / 960, f.marker)).collect();
         assert_eq!(seen, [(0, 0, true), (1, 1, false), (2, 2, false), (3, 11, true), (4, 12, false), (5, 13, false)]);
+    }
+
+    #[test]
+    fn a_pause_is_interrupted_by_silence_every_two_seconds_in_every_codec_and_without_an_encoder() {
+        let mut speaker = Speaker::default();
+        let spoken = ticks(&mut speaker, 250, &ALL);
+        let at: Vec<usize> =
+            spoken.iter().enumerate().filter(|(_, s)| !s.encoded.is_empty()).map(|(at, _)| at).collect();
+        assert_eq!(at, [99, 199]);
+        assert!(spoken.iter().all(|s| s.frame.is_none()) && speaker.encoders.iter().all(Option::is_none));
+        for frame in &spoken[199].encoded {
+            let mut decoder = StreamDecoder::new(frame.codec).unwrap();
+            let pcm = decoder.decode(&frame.payload).unwrap();
+            assert_eq!((pcm.len(), frame.sequence, frame.marker), (FRAME_SAMPLES, 1, false), "{:?}", frame.codec);
+            assert!(pcm.iter().all(|sample| sample.unsigned_abs() <= 16), "{:?}", frame.codec);
+            assert_eq!(frame.timestamp, 199 * frame.codec.clock_hz() / 50);
+        }
     }
 
     #[test]

@@ -86,11 +86,12 @@ impl MediaCore {
         self.0.shards()
     }
 
-    /// What was lost: audio blocks, commands about nothing, datagrams, peers that broke.
+    /// What was lost: audio blocks, commands about nothing, datagrams, peers that broke. Then frames decoded and encoded.
     #[getter]
-    fn counters(&self) -> (u64, u64, u64, u64) {
-        let counters = self.0.counters();
-        (counters.audio_blocks_dropped, counters.commands_ignored, counters.datagrams_dropped, counters.peers_broken)
+    fn counters(&self) -> (u64, u64, u64, u64, u64, u64) {
+        let all = self.0.counters();
+        let lost = (all.audio_blocks_dropped, all.commands_ignored, all.datagrams_dropped, all.peers_broken);
+        (lost.0, lost.1, lost.2, lost.3, all.frames_decoded, all.frames_encoded)
     }
 
     #[pyo3(signature = (spec, /))]

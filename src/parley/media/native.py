@@ -132,9 +132,9 @@ class NativePlane:
 
     @property
     def counters(self) -> PlaneCounters:
-        """What was lost so far."""
-        dropped, ignored, datagrams, broken = self._core.counters
-        return PlaneCounters(dropped, ignored, datagrams, broken)
+        """What was lost and worked so far."""
+        dropped, ignored, datagrams, broken, decoded, encoded = self._core.counters
+        return PlaneCounters(dropped, ignored, datagrams, broken, decoded, encoded)
 
     def submit(self, command: Command) -> None:
         """Take a command; it is carried out by its shard at once."""

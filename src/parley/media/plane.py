@@ -17,7 +17,8 @@ nothing waits. Everything that could grow is bounded, and every bound has one ru
 | undrained levels and active speakers, behind 4 096 events | dropped |
 
 Time: speech leaves in frames of 20 ms on an absolute schedule (start + k * 20 ms, never "now + 20 ms"). A frame goes
-out when it is full, or when its item has ended. Between utterances nothing is sent and the time stamps go on.
+out when it is full, or when its item has ended. Between utterances the time stamps go on, and a frame of silence every
+2 s keeps the path open and the track alive at an SFU that forgets tracks without packets.
 
 Planes: `native` (the Rust core) and `loopback` (in memory, virtual time). One contract suite runs over each.
 """
@@ -67,7 +68,7 @@ class PlaneIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PlaneCounters:
-    """What was lost so far, for metrics."""
+    """What was lost and worked so far, for metrics."""
 
     audio_blocks_dropped: int = 0
     """`AudioHeard` that nobody fetched in time."""
@@ -77,6 +78,10 @@ class PlaneCounters:
     """Datagrams of nobody, and what came or left too fast."""
     peers_broken: int = 0
     """Peers that were ended because something inside them broke."""
+    frames_decoded: int = 0
+    """Frames of sound that listeners decoded."""
+    frames_encoded: int = 0
+    """Frames of 20 ms that speakers sent, once for each codec that somebody needs."""
 
 
 class MediaPlane(Protocol):

@@ -60,6 +60,8 @@ pub(super) struct Media {
     ears_of: HashMap<PublicationId, Vec<u64>>,
     ear_numbers: HashMap<ListenerId, u64>,
     dropped_blocks: u64,
+    frames_decoded: u64,
+    frames_encoded: u64,
 }
 
 impl Media {
@@ -73,6 +75,8 @@ impl Media {
             ears_of: HashMap::new(),
             ear_numbers: HashMap::new(),
             dropped_blocks: 0,
+            frames_decoded: 0,
+            frames_encoded: 0,
         }
     }
 
@@ -93,6 +97,14 @@ impl Media {
 
     pub fn dropped_blocks(&self) -> u64 {
         self.dropped_blocks
+    }
+
+    pub fn frames_decoded(&self) -> u64 {
+        self.frames_decoded
+    }
+
+    pub fn frames_encoded(&self) -> u64 {
+        self.frames_encoded
     }
 
     pub fn rest_ears_of(&mut self, publication: &PublicationId) {
@@ -229,7 +241,9 @@ impl Shard {
     pub(super) fn tick_ear(&mut self, due: Instant, number: u64) {
         let Some(ear) = self.media.ears.get_mut(&number).filter(|ear| ear.ticking) else { return };
         let quiet = ear.listener.is_quiet();
+        let decoded = ear.jitter.counters().decoded;
         let frame = ear.jitter.take(ear.samples(due), quiet);
+        self.media.frames_decoded += ear.jitter.counters().decoded - decoded;
         self.tell_ear(due, number, frame.as_ref());
         self.arm(due + TICK, Timer::Ear(number));
     }
@@ -279,6 +293,7 @@ impl Shard {
         let spoken = mouth.speaker.tick(&codecs, &mut told);
         let (id, publication) = (mouth.id.clone(), mouth.publication.clone());
         self.events.extend(told.into_iter().map(|event| Event::Speech(id.clone(), event)));
+        self.media.frames_encoded += spoken.encoded.len() as u64;
         let level = dbov_of(spoken.frame.as_ref().map_or(&[], |frame| &frame[..]));
         for frame in spoken.encoded {
             let (name, channels) = match frame.codec {

@@ -69,6 +69,8 @@ fn an_ai_without_a_connection_is_heard_and_hears_across_shards_and_another_ai_to
     }
     assert_eq!(world.client("ann").packets.len(), 51);
     assert_eq!(world.shard.codecs_of(&"ai/voice".into()), [crate::spec::AudioCodec::Opus], "spoken once for both");
+    let counters = world.shard.counters();
+    assert_eq!((counters.frames_encoded, counters.frames_decoded), (51, 50), "one pass of the codec each way");
 }
 
 fn speakers(world: &World, peer: &str) -> Vec<String> {
