@@ -1,0 +1,135 @@
+"""The vendor's relay between a person and a Realtime endpoint, request for request, with words that are understood.
+
+Once against an endpoint elsewhere (aiortc, over ICE and DTLS, ours the controlling side), once against this server
+itself, where the AI has no connection. What each side recorded is read by the bundled recogniser.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_venvs import client_python
+from native_calls import APP, SECRET, native_calls
+from spoken import heard, models_dir, say, word_error_rate
+from udp_relay import udp_relay
+
+from parley.audio import RATE_HZ, Resampler
+from parley.engines.base import EngineSet
+from parley.engines.local.hibari_tts import HibariSynthesizer
+from parley.engines.local.moonshine import MoonshineRecognizer
+from parley.testing import engine_set
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180)]
+
+SCRIPT = Path(__file__).parent / "devices/aiortc_relay.py"
+WIDE_HZ = 48_000
+PERSON = "The train to the city leaves at seven."
+ENDPOINT = "She sells fresh bread every morning."
+STEPS = ("A", "A1", "B", "B1", "B2", "B3", "X1", "X2")
+
+
+def widened(pcm: bytes) -> bytes:
+    up = Resampler(RATE_HZ, WIDE_HZ)
+    return up.push(pcm) + up.flush()
+
+
+def recorded(folder: Path, who: str) -> bytes:
+    down = Resampler(WIDE_HZ, RATE_HZ)
+    return down.push((folder / f"{who}.heard.pcm").read_bytes()) + down.flush()
+
+
+def relayed(folder: Path, url: str, realtime: str | None) -> dict[str, Any]:
+    """Go through the relay; give what the API said."""
+    (folder / "person.pcm").write_bytes(widened(say(PERSON, "slt")))
+    (folder / "endpoint.pcm").write_bytes(widened(say(ENDPOINT)))
+    asked = {"api": f"{url}/v1/apps/{APP}", "secret": SECRET, "folder": str(folder), "realtime": realtime}
+    done = subprocess.run(
+        [str(client_python("aiortc")), str(SCRIPT), json.dumps(asked)],
+        capture_output=True,
+        text=True,
+        timeout=160,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def check_replies(report: dict[str, Any]) -> None:
+    replies = report["replies"]
+    assert [replies[step]["status"] for step in STEPS[:4]] == [201, 200, 201, 200]
+    assert replies["B2"]["status"] < 400
+    answer = replies["A1"]["body"]["sessionDescription"]
+    assert answer["type"] == "answer"
+    assert "a=sendrecv" in answer["sdp"].split("m=audio", 1)[1].split("m=", 1)[0]
+    assert "m=application 0 " not in answer["sdp"], "the page's own data channel is taken"
+    assert replies["A1"]["body"]["requiresImmediateRenegotiation"] is False
+    offer = replies["B1"]["body"]
+    assert offer["requiresImmediateRenegotiation"] is True
+    assert offer["sessionDescription"]["type"] == "offer"
+    assert offer["tracks"] == [{"mid": "0", "trackName": "ai-generated-voice"}]
+    text = offer["sessionDescription"]["sdp"]
+    assert "a=sendrecv" in text
+    assert "a=ice-lite" not in text, "we are the controlling side"
+    assert "a=end-of-candidates" in text
+    assert text.count("m=") == 1
+    assert replies["B3"] == {"status": 200, "body": {}}
+    for step, mid, session, name in (
+        ("X1", "0", report["sessions"]["B"], "ai-generated-voice"),
+        ("X2", "0", report["sessions"]["A"], "user-mic"),
+    ):
+        attached = {
+            "requiresImmediateRenegotiation": False,
+            "tracks": [{"mid": mid, "sessionId": session, "trackName": name}],
+        }
+        assert replies[step] == {"status": 200, "body": attached}
+
+
+def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path) -> None:
+    with native_calls() as server:
+        report = relayed(tmp_path, server.url, None)
+    check_replies(report)
+    first, content_type = report["asked"]
+    assert first.startswith("POST /v1/realtime?voice=ash&")
+    assert content_type == "application/sdp"
+    assert word_error_rate(PERSON, heard(recorded(tmp_path, "endpoint"))) <= 0.15
+    assert word_error_rate(ENDPOINT, heard(recorded(tmp_path, "person"))) <= 0.15
+    states = {each["sessionId"]: each["state"] for each in report["replies"]["sessions"]["body"]["sessions"]}
+    assert set(states.values()) == {"connected"}
+
+
+def real_engines() -> EngineSet:
+    """The bundled recogniser and voice; the model in between says back what it understood."""
+    return engine_set(recognizer=MoonshineRecognizer(models_dir()), synthesizer=HibariSynthesizer())
+
+
+def test_a_person_and_the_ai_of_this_server_understand_each_other_without_a_connection(tmp_path: Path) -> None:
+    with udp_relay() as network, native_calls(relay=network, build=real_engines) as server:
+        media = server.app.parts.media
+        assert media is not None
+        before = media.counters
+        report = relayed(tmp_path, server.url, f"{server.url}/v1/realtime")
+        after = media.counters
+        legs = len(network._peers)
+    check_replies(report)
+    # The AI wrote down what it heard and said it back: the person's record holds both ways.
+    understood = heard(recorded(tmp_path, "person"))
+    assert word_error_rate(f"You said {PERSON}", understood) <= 0.25, understood
+    assert report["replies"]["B2"]["location"].startswith("/v1/realtime/calls/rtc_")
+
+    # One address only ever spoke to the media port, and it is the person's.
+    assert legs == 1
+    to_ai = report["replies"]["statistics B"]["body"]
+    assert (to_ai["estimateBitsPerSecond"], to_ai["roundTripMs"]) == (None, None), "there is no network in between"
+    (said,) = report["replies"]["statistics A"]["body"]["local"]
+    (sent,) = to_ai["remote"]
+    (given,) = report["replies"]["statistics A"]["body"]["remote"]
+    assert 0 < sent["packets"] <= said["layers"][0]["packets"]
+    # Sound is decoded once on its way to the AI, and encoded once on its way back.
+    decoded, encoded = after.frames_decoded - before.frames_decoded, after.frames_encoded - before.frames_encoded
+    assert 0.9 * sent["packets"] <= decoded <= sent["packets"] + 100
+    assert given["packets"] <= encoded <= given["packets"] + 100
