@@ -22,7 +22,7 @@ stage "types" bash -c "mypy && npx --prefix web pyright --project pyproject.toml
 stage "rust format and lint" bash -c "cargo fmt --check && cargo clippy --release --workspace --all-targets --quiet -- -D warnings"
 stage "rust tests" cargo test --release --workspace --quiet
 stage "pages' unit tests" npm test --silent --prefix web
-stage "unit, runtime and server tests" python -m pytest -q tests/architecture tests/unit tests/golden tests/native tests/runtime tests/server tests/contracts
+stage "unit, runtime and server tests" python -m pytest -q -n auto --maxprocesses 8 tests/architecture tests/unit tests/golden tests/native tests/runtime tests/server tests/contracts
 stage "speech" python -m pytest -q tests/speech --timeout=180
 stage "official clients" python -m pytest -q tests/conformance --timeout=180
 stage "hundreds of listeners" python -m pytest -q tests/load --timeout=180

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from parley.engines.base import EngineSet
-from parley.server.app import ParleyApp, create_app
+from parley.server.app import ParleyApp, create_app, limits_of
 from parley.server.serving import address_of, bind, serve
 from parley.server.settings import Settings
 from parley.testing import engine_set
@@ -57,8 +57,10 @@ async def running_server(
     tls: tuple[Path, Path] | None = None,
     **options: Any,
 ) -> AsyncIterator[RunningServer]:
-    """Run a server for the length of the block; leaving drains it."""
-    app = create_app(settings or Settings(), build=build, **options)
+    """Run a server for the length of the block; leaving drains it. A busy machine is no reason to refuse a session."""
+    settings = settings or Settings()
+    options.setdefault("limits", replace(limits_of(settings), loop_lag_ms=10_000))
+    app = create_app(settings, build=build, **options)
     sockets = bind("127.0.0.1", 0)
     server = RunningServer(app, address_of(sockets)[1], asyncio.Event())
     started = asyncio.Event()

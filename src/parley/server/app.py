@@ -71,7 +71,7 @@ from parley.server.settings import ConfigError, Settings
 from parley.server.workshop import Workshop
 from parley.transports.websocket import RealtimeWebSocket
 
-__all__ = ["MAX_BODY_BYTES", "ParleyApp", "create_app", "random_ids"]
+__all__ = ["MAX_BODY_BYTES", "ParleyApp", "create_app", "limits_of", "random_ids"]
 
 MAX_BODY_BYTES = 8 << 20
 """What a JSON body may weigh; uploads of audio have their own bound."""
@@ -121,7 +121,7 @@ def create_app(
     """
     ids = random_ids()
     metrics = ServerMetrics(parley.__version__)
-    bounds = limits or _limits(settings)
+    bounds = limits or limits_of(settings)
 
     def supervise(engines: EngineSet) -> Supervisor:
         return Supervisor(
@@ -241,7 +241,8 @@ def _default_session(settings: Settings) -> SessionConfig:
     return config
 
 
-def _limits(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> Limits:
+    """Give the runtime's bounds that the settings ask for."""
     bounds: Mapping[str, int] = {
         "max_sessions": settings.max_sessions,
         "max_session_ms": settings.max_session_minutes * 60_000,

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parley.engines.llm.chat_stream import ChatStream
@@ -161,6 +161,8 @@ def test_nothing_a_server_sends_breaks_it(events: list[Any]) -> None:
 
 
 @given(JSON)
+@example([{"index": []}])
+@example([{"text": 5}])
 def test_nothing_inside_a_delta_breaks_it(inside: Any) -> None:
     for event in (delta(content=inside), delta(tool_calls=inside), delta(tool_calls=[inside]), {"choices": inside}):
         calls(read([event]))

@@ -67,7 +67,7 @@ class ChatStream:
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return []
         choice = choices[0]
-        if choice.get("index") not in {0, None}:
+        if choice.get("index") not in (0, None):
             return []
         delta = choice.get("delta") or choice.get("message") or {}
         chunks: list[Chunk] = []
@@ -99,7 +99,8 @@ class ChatStream:
 
     def _read_text(self, content: Any) -> list[Chunk]:
         if isinstance(content, list):
-            content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+            texts = (part.get("text") for part in content if isinstance(part, dict))
+            content = "".join(text for text in texts if isinstance(text, str))
         if not isinstance(content, str) or not content:
             return []
         self._chars += len(content)
