@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from native_calls import APP, SECRET, native_calls
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180)]
 
 SCRIPT = Path(__file__).parent / "devices/aiortc_calls.py"
+LIB = Path(__file__).parents[1] / "lib"
 HUMAN_HZ, ENDPOINT_HZ = 500, 900
 
 
@@ -21,9 +23,9 @@ HUMAN_HZ, ENDPOINT_HZ = 500, 900
 def report() -> dict[str, Any]:
     with native_calls() as server:
         asked = json.dumps({"api": f"{server.url}/v1/apps/{APP}", "secret": SECRET})
-        done = subprocess.run(
-            [str(client_python("aiortc")), str(SCRIPT), asked], capture_output=True, text=True, timeout=150, check=False
-        )
+        command = [str(client_python("aiortc")), str(SCRIPT), asked]
+        environment = {**os.environ, "PYTHONPATH": str(LIB)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -26,18 +26,25 @@ def calls_settings(**more: Any) -> Settings:
 
 @contextmanager
 def native_calls(
-    settings: Settings | None = None, *, shards: int = 2, relay: UdpRelay | None = None
+    settings: Settings | None = None,
+    *,
+    shards: int = 2,
+    relay: UdpRelay | None = None,
+    announced: str = "127.0.0.1",
+    **options: Any,
 ) -> Iterator[RunningServer]:
-    """Run the server until the block ends. Media goes over loopback, through `relay` where there is one."""
+    """Run the server until the block ends. Media goes to `announced`, through `relay` where there is one; `options`
+    are those of `running_server`.
+    """
     ready: list[RunningServer] = []
     failed: list[BaseException] = []
     started, stop = threading.Event(), threading.Event()
 
     async def run() -> None:
-        plane = NativePlane.open(announced=["127.0.0.1"], bind="127.0.0.1", shards=shards)
+        plane = NativePlane.open(announced=[announced], bind=announced, shards=shards)
         if relay:
             relay.stand_before(plane)
-        async with running_server(settings or calls_settings(), plane=plane) as server:
+        async with running_server(settings or calls_settings(), plane=plane, **options) as server:
             ready.append(server)
             started.set()
             await asyncio.to_thread(stop.wait)
