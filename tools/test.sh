@@ -24,7 +24,7 @@ stage "rust tests" cargo test --release --workspace --quiet
 stage "pages' unit tests" npm test --silent --prefix web
 stage "unit, runtime and server tests" python -m pytest -q -n auto --maxprocesses 8 tests/architecture tests/unit tests/golden tests/native tests/runtime tests/server tests/contracts
 stage "speech" python -m pytest -q tests/speech --timeout=180
-stage "official clients" python -m pytest -q tests/conformance --timeout=180
+stage "official clients" python -m pytest -q -n auto --maxprocesses 4 --dist loadfile tests/conformance --timeout=180
 stage "hundreds of listeners" python -m pytest -q tests/load --timeout=180
 stage "the wheel on a bare machine" python -m pytest -q tests/package --timeout=900
 stage "browser" python -m pytest -q tests/browser --timeout=300
