@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
 use parley_media::identity::Identity;
-use parley_media::opus::Encoder;
+use parley_media::opus::{Effort, Encoder};
 
 use crate::client::{Client, Ears};
 use crate::figures::{percentile, print};
@@ -154,6 +154,6 @@ fn speech() -> Arc<[Vec<u8>]> {
             (sound * (std::f64::consts::PI * (t % 0.18) / 0.18).sin().powi(2) * 1_400.0) as i16
         })
         .collect();
-    let mut encoder = Encoder::new(32_000).expect("an encoder");
+    let mut encoder = Encoder::new(32_000, Effort::Thorough).expect("an encoder");
     samples.chunks_exact(480).map(|frame| encoder.encode(frame).expect("a packet")).collect()
 }

@@ -109,9 +109,9 @@ impl Dispatch {
                 Some(shard) => Some(*shard),
                 None => return Ok(Target::Later),
             },
-            Command::RestListener(listener) | Command::HeardFetched(listener, _) => {
-                self.listeners.get(listener).copied()
-            }
+            Command::RestListener(listener)
+            | Command::GatherSound(listener, _)
+            | Command::HeardFetched(listener, _) => self.listeners.get(listener).copied(),
             Command::CloseListener(listener) => match self.listeners.get(listener) {
                 Some(shard) => Some(*shard),
                 None if self.is_waiting(listener) => return Ok(Target::Later),
@@ -136,7 +136,7 @@ impl Dispatch {
                     self.waiting.push((publication.clone(), command.clone()));
                 }
                 Command::CloseListener(listener) if target == Target::Later => self.stop_waiting(listener),
-                Command::RestListener(listener) if self.is_waiting(listener) => {}
+                Command::RestListener(listener) | Command::GatherSound(listener, _) if self.is_waiting(listener) => {}
                 _ if target == Target::All => {}
                 _ => self.ignored += 1,
             }

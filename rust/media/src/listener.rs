@@ -1,7 +1,8 @@
 //! An AI's ear: 20 ms after 20 ms of a lane, with a probability of speech for each 16 ms, from the moment it was opened.
 //!
 //! The lane runs on time: where there is nothing to hear it advances as silence. A resting ear posts nothing until a
-//! voice is noticed, then everything from some time before. What nobody fetches is dropped after 5 s and told as a gap.
+//! voice is noticed, then everything from some time before, in one block. An ear that was told to gather posts larger
+//! blocks for as long as the voice goes on. What nobody fetches is dropped after 5 s and told as a gap.
 //!
 //! Neighbours: `jitter` turns packets into frames; `shard` calls every 20 ms.
 
@@ -18,6 +19,7 @@ const ONSET_PROBABILITY: f32 = 0.35;
 const QUIET_LEVEL: u16 = 100;
 /// A gap is told in pieces of at most this many samples.
 const GAP_SAMPLES: usize = RATE_HZ as usize;
+const SILENCE: Frame = [0; FRAME_SAMPLES];
 
 /// A piece of a lane.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +36,21 @@ pub struct HeardBlock {
     pub gap: bool,
 }
 
+/// How long an ear may hold sound back to post it in one block.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Gathering {
+    /// The longest block; 0 posts every 20 ms at once.
+    pub up_to_ms: u32,
+    /// A window with a probability below this ends a block at once.
+    pub above: f32,
+}
+
+impl Gathering {
+    fn samples(self) -> usize {
+        self.up_to_ms as usize * RATE_HZ as usize / 1_000
+    }
+}
+
 /// How an ear listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenerOptions {
@@ -45,12 +62,24 @@ pub struct ListenerOptions {
     pub pre_roll_ms: u32,
 }
 
+/// 20 ms that a resting ear keeps.
+struct Kept {
+    /// None for silence: most of what a resting ear hears.
+    frame: Option<Box<Frame>>,
+    start_sample: u64,
+    speech: Vec<f32>,
+    speech_start_sample: u64,
+}
+
 /// One ear.
 pub struct Listener {
     vad: Option<VoiceActivity>,
     gated: bool,
     resting: bool,
-    pre_roll: VecDeque<HeardBlock>,
+    gathering: Gathering,
+    /// What was heard and may be followed by more in the same block.
+    gathered: Option<HeardBlock>,
+    pre_roll: VecDeque<Kept>,
     pre_roll_samples: usize,
     next_sample: u64,
     window_start: u64,
@@ -68,6 +97,8 @@ impl Listener {
             vad: options.detect_speech.then(VoiceActivity::new),
             gated,
             resting: gated,
+            gathering: Gathering::default(),
+            gathered: None,
             pre_roll: VecDeque::new(),
             pre_roll_samples: options.pre_roll_ms as usize * RATE_HZ as usize / 1_000,
             next_sample: 0,
@@ -94,6 +125,11 @@ impl Listener {
         self.resting = self.gated;
     }
 
+    /// Hold sound back so far from now on. What is held already goes out with the next 20 ms at the latest.
+    pub fn gather(&mut self, gathering: Gathering) {
+        self.gathering = gathering;
+    }
+
     /// Count samples as fetched.
     pub fn fetched(&mut self, samples: u64) {
         self.unread = self.unread.saturating_sub(samples);
@@ -107,59 +143,98 @@ impl Listener {
             return Vec::new();
         }
         let mut blocks = self.gap();
-        let pcm = frame.map_or_else(|| vec![0; FRAME_SAMPLES], |frame| frame.to_vec());
-        let block = self.block(pcm, false);
-        self.quiet = match block.speech.iter().copied().reduce(f32::max) {
+        let (start_sample, speech_start_sample) = (self.next_sample, self.window_start);
+        let speech = self.listen(frame.unwrap_or(&SILENCE));
+        self.quiet = match speech.iter().copied().reduce(f32::max) {
             Some(speech) => speech < ONSET_PROBABILITY,
             // No window ended here: what the last one said stands.
             None if self.vad.is_some() => self.quiet,
-            None => block.pcm.iter().all(|sample| sample.unsigned_abs() < QUIET_LEVEL),
+            None => frame.is_none_or(|frame| frame.iter().all(|sample| sample.unsigned_abs() < QUIET_LEVEL)),
         };
         if self.resting {
-            blocks.extend(self.woken(block));
+            blocks.extend(self.gathered.take());
+            let frame = frame.map(|frame| Box::new(*frame));
+            blocks.extend(self.woken(Kept { frame, start_sample, speech, speech_start_sample }));
         } else {
-            blocks.push(block);
+            blocks.extend(self.gathered_with(frame.unwrap_or(&SILENCE), start_sample, &speech, speech_start_sample));
         }
         self.unread += blocks.iter().map(|block| block.pcm.len() as u64).sum::<u64>();
         blocks
     }
 
+    /// What was missed; nothing is held then, since missing begins with a block that was posted.
     fn gap(&mut self) -> Vec<HeardBlock> {
         let mut blocks = Vec::new();
         while self.missed > 0 {
-            let samples = self.missed.min(GAP_SAMPLES);
-            self.missed -= samples;
-            blocks.push(self.block(vec![0; samples], true));
+            let pcm = vec![0; self.missed.min(GAP_SAMPLES)];
+            self.missed -= pcm.len();
+            let (start_sample, speech_start_sample) = (self.next_sample, self.window_start);
+            let speech = self.listen(&pcm);
+            blocks.push(HeardBlock { start_sample, pcm, speech, speech_start_sample, gap: true });
         }
         blocks
     }
 
-    fn block(&mut self, pcm: Vec<i16>, gap: bool) -> HeardBlock {
+    /// Advance the lane; give a probability for each window that ended.
+    fn listen(&mut self, pcm: &[i16]) -> Vec<f32> {
         let mut speech = Vec::new();
         if let Some(vad) = &mut self.vad {
-            vad.push(&pcm, &mut speech);
+            vad.push(pcm, &mut speech);
         }
-        let (start_sample, speech_start_sample) = (self.next_sample, self.window_start);
         self.next_sample += pcm.len() as u64;
         self.window_start += (speech.len() * WINDOW_SAMPLES) as u64;
-        HeardBlock { start_sample, pcm, speech, speech_start_sample, gap }
+        speech
     }
 
-    fn woken(&mut self, block: HeardBlock) -> Vec<HeardBlock> {
-        let onset = block.speech.iter().any(|p| *p >= ONSET_PROBABILITY);
-        self.pre_roll.push_back(block);
+    /// Add 20 ms to what is held; give the block if it goes out now.
+    fn gathered_with(
+        &mut self,
+        frame: &Frame,
+        start_sample: u64,
+        speech: &[f32],
+        speech_start_sample: u64,
+    ) -> Option<HeardBlock> {
+        let most = self.gathering.samples();
+        let block = self.gathered.get_or_insert_with(|| HeardBlock {
+            start_sample,
+            pcm: Vec::with_capacity(most.max(FRAME_SAMPLES)),
+            speech: Vec::new(),
+            speech_start_sample,
+            gap: false,
+        });
+        block.pcm.extend_from_slice(frame);
+        block.speech.extend_from_slice(speech);
+        let full = block.pcm.len() + FRAME_SAMPLES > most;
+        if full || speech.iter().any(|p| *p < self.gathering.above) { self.gathered.take() } else { None }
+    }
+
+    fn woken(&mut self, kept: Kept) -> Option<HeardBlock> {
+        let onset = kept.speech.iter().any(|p| *p >= ONSET_PROBABILITY);
+        self.pre_roll.push_back(kept);
         if onset {
             self.resting = false;
-            return self.pre_roll.drain(..).collect();
+            return self.whole_pre_roll();
         }
-        let mut kept: usize = self.pre_roll.iter().map(|block| block.pcm.len()).sum();
-        while let Some(oldest) = self.pre_roll.front().map(|block| block.pcm.len())
-            && kept - oldest >= self.pre_roll_samples
-        {
+        while (self.pre_roll.len() - 1) * FRAME_SAMPLES >= self.pre_roll_samples {
             self.pre_roll.pop_front();
-            kept -= oldest;
         }
-        Vec::new()
+        None
+    }
+
+    fn whole_pre_roll(&mut self) -> Option<HeardBlock> {
+        let first = self.pre_roll.front()?;
+        let mut block = HeardBlock {
+            start_sample: first.start_sample,
+            pcm: Vec::with_capacity(self.pre_roll.len() * FRAME_SAMPLES),
+            speech: Vec::new(),
+            speech_start_sample: first.speech_start_sample,
+            gap: false,
+        };
+        for kept in self.pre_roll.drain(..) {
+            block.pcm.extend_from_slice(kept.frame.as_deref().unwrap_or(&SILENCE));
+            block.speech.extend(kept.speech);
+        }
+        Some(block)
     }
 }
 
@@ -219,13 +294,67 @@ mod tests {
     fn a_resting_ear_posts_from_before_the_voice_until_it_rests_again() {
         let mut listener = Listener::new(GATED);
         assert!(silence(&mut listener, 100).is_empty());
-        let heard: Vec<_> = voice(50).iter().flat_map(|frame| listener.hear(Some(frame))).collect();
-        let onset = heard.iter().find(|block| block.speech.iter().any(|p| *p >= 0.35)).unwrap();
-        assert!(onset.start_sample >= 48_000);
-        assert!(onset.start_sample + 480 - heard[0].start_sample >= 300 * 24);
+        let sound = voice(50);
+        let heard: Vec<_> = sound.iter().flat_map(|frame| listener.hear(Some(frame))).collect();
+        let first = &heard[0];
+        assert!(first.speech.iter().any(|p| *p >= ONSET_PROBABILITY));
+        assert!(first.pcm.len() >= 300 * 24 && first.start_sample + first.pcm.len() as u64 > 48_000);
+        assert_eq!(first.speech_start_sample.div_ceil(480), first.start_sample.div_ceil(480));
+        let said: Vec<i16> = heard.iter().flat_map(|block| block.pcm.iter().copied()).collect();
+        let before = (48_000 - first.start_sample) as usize;
+        assert!(said[..before].iter().all(|sample| *sample == 0));
+        assert_eq!(said[before..], sound.as_flattened()[..]);
         assert_eq!(silence(&mut listener, 20).len(), 20);
         listener.rest();
         assert!(silence(&mut listener, 200).is_empty());
+    }
+
+    #[test]
+    fn blocks_are_gathered_while_the_voice_goes_on_and_no_longer() {
+        let (mut plain, mut gathering) = (Listener::new(OPEN), Listener::new(OPEN));
+        gathering.gather(Gathering { up_to_ms: 60, above: 0.5 });
+        let mut sound = voice(60);
+        sound.resize(100, SILENCE);
+        let (mut all, mut fewer) = (Vec::new(), Vec::new());
+        for (at, frame) in sound.iter().enumerate() {
+            all.extend(plain.hear(Some(frame)));
+            fewer.extend(gathering.hear(Some(frame)));
+            let held = (at + 1) * FRAME_SAMPLES - fewer.iter().map(|block| block.pcm.len()).sum::<usize>();
+            assert!(held < 3 * FRAME_SAMPLES);
+            assert!(held == 0 || all.last().unwrap().speech.iter().all(|p| *p >= 0.5), "silence is told at once");
+        }
+        assert!(fewer.len() + 20 < all.len(), "{} and {} blocks", fewer.len(), all.len());
+        assert!(fewer.iter().any(|block| block.pcm.len() == 3 * FRAME_SAMPLES));
+        let samples = |blocks: &[HeardBlock]| blocks.iter().flat_map(|block| block.pcm.clone()).collect::<Vec<_>>();
+        let speech = |blocks: &[HeardBlock]| blocks.iter().flat_map(|block| block.speech.clone()).collect::<Vec<_>>();
+        assert_eq!((samples(&fewer), speech(&fewer)), (samples(&all), speech(&all)));
+        let mut at = (0, 0);
+        for block in &fewer {
+            assert_eq!((block.start_sample, block.speech_start_sample), at);
+            at = (at.0 + block.pcm.len() as u64, at.1 + (block.speech.len() * WINDOW_SAMPLES) as u64);
+        }
+        gathering.gather(Gathering { up_to_ms: 60, above: 0.0 });
+        assert_eq!(silence(&mut gathering, 30).len(), 10);
+        assert!(silence(&mut gathering, 2).is_empty());
+        gathering.gather(Gathering::default());
+        assert_eq!(silence(&mut gathering, 2).iter().map(|block| block.pcm.len()).collect::<Vec<_>>(), [1_440, 480]);
+    }
+
+    #[test]
+    fn a_gap_follows_what_was_gathered() {
+        let mut listener = Listener::new(OPEN);
+        listener.gather(Gathering { up_to_ms: 60, above: 0.0 });
+        let posted = silence(&mut listener, 292);
+        assert_eq!(posted.iter().map(|block| block.pcm.len() as u64).sum::<u64>(), MAX_UNDRAINED_SAMPLES + 960);
+        listener.fetched(MAX_UNDRAINED_SAMPLES + 960);
+        let later = silence(&mut listener, 3);
+        let mut sample = posted.last().map_or(0, |block| block.start_sample + block.pcm.len() as u64);
+        for block in &later {
+            assert_eq!(block.start_sample, sample);
+            sample += block.pcm.len() as u64;
+        }
+        assert_eq!(sample, 295 * 480);
+        assert!(later.iter().any(|block| block.gap));
     }
 
     #[test]

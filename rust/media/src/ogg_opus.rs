@@ -2,7 +2,7 @@
 
 use ogg::{PacketWriteEndInfo, PacketWriter};
 
-use crate::opus::{Encoder, FRAME_SAMPLES, OpusError};
+use crate::opus::{Effort, Encoder, FRAME_SAMPLES, OpusError};
 
 /// Granule positions count 48 kHz samples, two for each of ours.
 const GRANULES_PER_SAMPLE: u64 = 2;
@@ -25,7 +25,7 @@ pub struct OggOpusStream {
 impl OggOpusStream {
     /// Begin a stream of `bit_rate` bits a second. `serial` tells logical streams apart: any number will do.
     pub fn new(bit_rate: i32, serial: u32) -> Result<Self, OpusError> {
-        let mut encoder = Encoder::new(bit_rate)?;
+        let mut encoder = Encoder::new(bit_rate, Effort::Thorough)?;
         let pre_skip = encoder.lookahead_samples()? as u64 * GRANULES_PER_SAMPLE;
         let mut made = Self {
             encoder,

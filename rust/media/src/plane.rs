@@ -2,7 +2,7 @@
 
 use crate::channels::{ChannelOptions, Message};
 use crate::layers::LayerWish;
-use crate::listener::{HeardBlock, ListenerOptions};
+use crate::listener::{Gathering, HeardBlock, ListenerOptions};
 use crate::peer::CloseReason;
 use crate::playout::PlayoutEvent;
 use crate::spec::{InternalSlot, ItemId, ListenerId, PeerId, PeerSpec, PublicationId, SpeakerId};
@@ -34,6 +34,8 @@ pub enum Command {
     OpenListener(ListenerId, PublicationId, ListenerOptions),
     /// The turn is closed.
     RestListener(ListenerId),
+    /// Larger blocks may be posted.
+    GatherSound(ListenerId, Gathering),
     /// Stop hearing.
     CloseListener(ListenerId),
     /// So many samples were fetched.

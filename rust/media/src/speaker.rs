@@ -8,12 +8,12 @@
 use std::sync::Arc;
 
 use crate::g711::Law;
-use crate::opus::{Encoder, OpusError};
+use crate::opus::{Effort, Encoder, OpusError};
 use crate::playout::{FRAME_SAMPLES, Frame, Playout, PlayoutEvent, RATE_HZ};
 use crate::resample::Resampler;
 use crate::spec::AudioCodec;
 
-const BIT_RATE: i32 = 32_000;
+const BIT_RATE: i32 = 40_000;
 /// Below this loss a coarse copy of each frame in its successor costs more than it gives.
 const LEAST_LOSS_PERCENT: u8 = 3;
 const CODECS: usize = 3;
@@ -64,7 +64,7 @@ impl FrameEncoder {
             Self::G711(law, Box::new(down))
         };
         Ok(match codec {
-            AudioCodec::Opus => Self::Opus(Encoder::new(BIT_RATE)?),
+            AudioCodec::Opus => Self::Opus(Encoder::new(BIT_RATE, Effort::Live)?),
             AudioCodec::Pcmu => g711(Law::Mu),
             AudioCodec::Pcma => g711(Law::A),
         })

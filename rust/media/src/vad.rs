@@ -5,6 +5,8 @@
 //!
 //! Windows are exact: window `k` covers samples `[384 k, 384 (k + 1))` of what was pushed and is answered with the block
 //! that completes it. The audio that the network sees is 1.5 ms late, the delay of the causal 24 to 16 kHz filter.
+//!
+//! Nothing at all, as from a muted microphone, is not judged again and again: after 2 s the last answer stands.
 
 use crate::resample::{Resampler, to_pcm16};
 
@@ -15,6 +17,8 @@ pub const WINDOW_SAMPLES: usize = 384;
 
 const DETECTOR_HZ: u32 = 16_000;
 const DETECTOR_SAMPLES: usize = 256;
+/// Windows of digital silence in a row after which the network has nothing more to say about it: 2 s.
+const SETTLED_WINDOWS: u32 = 125;
 
 /// The map from earshot's score to the probability that thresholds of the wire protocol are compared with.
 ///
@@ -41,6 +45,9 @@ pub struct VoiceActivity {
     window: Vec<f32>,
     /// Input samples of the window that has not ended yet.
     begun: usize,
+    /// Windows of digital silence in a row.
+    nothing: u32,
+    last: f32,
 }
 
 impl Default for VoiceActivity {
@@ -60,6 +67,8 @@ impl VoiceActivity {
             detector: earshot::Detector::default_boxed(),
             window: Vec::with_capacity(2 * DETECTOR_SAMPLES),
             begun: 0,
+            nothing: 0,
+            last: 0.0,
         }
     }
 
@@ -73,7 +82,11 @@ impl VoiceActivity {
             for (to, from) in frame.iter_mut().zip(chunk) {
                 *to = to_pcm16(*from);
             }
-            speech.push(scale(self.detector.predict_i16(&frame)));
+            self.nothing = if frame.iter().all(|sample| *sample == 0) { self.nothing.saturating_add(1) } else { 0 };
+            if self.nothing <= SETTLED_WINDOWS {
+                self.last = scale(self.detector.predict_i16(&frame));
+            }
+            speech.push(self.last);
         }
         self.window.drain(..ended * DETECTOR_SAMPLES);
     }
@@ -84,6 +97,7 @@ impl VoiceActivity {
         self.detector.reset();
         self.window.clear();
         self.begun = 0;
+        self.nothing = 0;
     }
 }
 
@@ -173,6 +187,22 @@ mod tests {
         let voice = listen(&mut VoiceActivity::new(), &babble(48_000));
         let voiced = voice.iter().filter(|p| **p >= 0.5).count();
         assert!(voiced * 2 > voice.len(), "{voiced} of {} windows", voice.len());
+    }
+
+    #[test]
+    fn a_voice_is_heard_as_well_after_long_silence() {
+        let sound = babble(24_000);
+        let voiced = |before: usize| {
+            let mut vad = VoiceActivity::new();
+            listen(&mut vad, &vec![0; before]);
+            listen(&mut vad, &sound).iter().filter(|p| **p >= 0.5).count()
+        };
+        let (settled, resting) = (voiced(48_000), voiced(480_000));
+        assert!(settled * 2 > sound.len() / WINDOW_SAMPLES, "{settled}");
+        assert!(settled.abs_diff(resting) <= 1, "{settled} and {resting}");
+        let silence = listen(&mut VoiceActivity::new(), &vec![0; 480_000]);
+        assert_eq!(silence.len(), 480_000 / WINDOW_SAMPLES);
+        assert!(silence[1_000..].iter().all(|p| (*p - silence[999]).abs() < f32::EPSILON && *p < 0.3));
     }
 
     #[test]

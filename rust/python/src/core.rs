@@ -8,7 +8,7 @@ use parley_driver::core::{Core, Options};
 use parley_driver::virtual_network::{Conditions, VirtualNetwork as Network};
 use parley_media::channels::{ChannelOptions, Message};
 use parley_media::layers::LayerWish;
-use parley_media::listener::ListenerOptions;
+use parley_media::listener::{Gathering, ListenerOptions};
 use parley_media::plane::Command;
 use parley_media::spec::{InternalSlot, Protocol};
 use pyo3::prelude::*;
@@ -159,6 +159,11 @@ impl MediaCore {
     #[pyo3(signature = (listener, /))]
     fn rest_listener(&self, listener: &str) -> PyResult<()> {
         self.submit(Command::RestListener(listener.into()))
+    }
+
+    #[pyo3(signature = (listener, up_to_ms, above, /))]
+    fn gather_sound(&self, listener: &str, up_to_ms: u32, above: f32) -> PyResult<()> {
+        self.submit(Command::GatherSound(listener.into(), Gathering { up_to_ms, above }))
     }
 
     #[pyo3(signature = (listener, /))]

@@ -22,7 +22,9 @@ impl OpusEncoder {
     #[new]
     #[pyo3(signature = (bit_rate = 32_000))]
     fn new(bit_rate: i32) -> PyResult<Self> {
-        opus::Encoder::new(bit_rate).map(|encoder| Self(Mutex::new(encoder))).map_err(IntoPy::into_py)
+        opus::Encoder::new(bit_rate, opus::Effort::Thorough)
+            .map(|encoder| Self(Mutex::new(encoder)))
+            .map_err(IntoPy::into_py)
     }
 
     /// Samples by which decoded sound lags behind.

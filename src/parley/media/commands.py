@@ -21,6 +21,7 @@ __all__ = [
     "Command",
     "EndSpeech",
     "FlushSpeech",
+    "GatherSound",
     "LayerFallback",
     "ListenerId",
     "OpenChannel",
@@ -118,6 +119,19 @@ class RestListener:
     """The turn is closed: a listener with `only_speech` may be silent again until the next voice."""
 
     listener: ListenerId
+
+
+@dataclass(frozen=True, slots=True)
+class GatherSound:
+    """Post sound in blocks of up to `up_to_ms` from now on, one wake-up for many frames; 0 posts each frame at once.
+
+    A block ends early with the first probability below `above`, so that nobody learns late that a voice has stopped.
+    Only a permission: a plane may post smaller blocks. A listener that is opened anew has none.
+    """
+
+    listener: ListenerId
+    up_to_ms: int
+    above: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +245,7 @@ Command = (
     | Unsubscribe
     | OpenListener
     | RestListener
+    | GatherSound
     | CloseListener
     | OpenSpeaker
     | PushSpeech

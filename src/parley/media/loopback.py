@@ -23,6 +23,7 @@ from parley.media.commands import (
     Command,
     EndSpeech,
     FlushSpeech,
+    GatherSound,
     ListenerId,
     OpenChannel,
     OpenListener,
@@ -226,7 +227,7 @@ class LoopbackPlane:
                 return self._execute_for_channel(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():
                 return self._execute_for_speaker(command)
-            case OpenListener() | RestListener() | CloseListener():
+            case OpenListener() | RestListener() | GatherSound() | CloseListener():
                 return self._execute_for_listener(command)
 
     def _execute_for_peer(self, command: AddPeer | RemovePeer | Subscribe | Unsubscribe) -> bool:
@@ -327,7 +328,7 @@ class LoopbackPlane:
                 self._speech_credits.forget(lambda key: key == speaker)
         return True
 
-    def _execute_for_listener(self, command: OpenListener | RestListener | CloseListener) -> bool:
+    def _execute_for_listener(self, command: OpenListener | RestListener | GatherSound | CloseListener) -> bool:
         match command:
             case OpenListener(listener):
                 self._listeners[listener] = Listening(command)
@@ -337,6 +338,8 @@ class LoopbackPlane:
                     self._listeners[listener].rest()
                     return True
                 return False
+            case GatherSound(listener):
+                return listener in self._listeners
             case CloseListener(listener):
                 return self._listeners.pop(listener, None) is not None
 

@@ -26,6 +26,7 @@ from parley.media.commands import (
     Command,
     EndSpeech,
     FlushSpeech,
+    GatherSound,
     ListenerId,
     OpenChannel,
     OpenListener,
@@ -224,7 +225,7 @@ class NativePlane:
                 core.subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing)
             case Unsubscribe(peer, mid):
                 core.unsubscribe(peer, mid)
-            case OpenListener() | RestListener() | CloseListener():
+            case OpenListener() | RestListener() | GatherSound() | CloseListener():
                 self._submit_for_listener(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():
                 self._submit_for_speaker(command)
@@ -248,13 +249,15 @@ class NativePlane:
             case AskStatistics(query):
                 self._core.tell_statistics(query)
 
-    def _submit_for_listener(self, command: OpenListener | RestListener | CloseListener) -> None:
+    def _submit_for_listener(self, command: OpenListener | RestListener | GatherSound | CloseListener) -> None:
         match command:
             case OpenListener(listener, publication, lane, detect_speech, only_speech, pre_roll_ms):
                 self._core.open_listener(listener, publication, detect_speech, only_speech, pre_roll_ms)
                 self._lanes[listener] = lane
             case RestListener(listener):
                 self._core.rest_listener(listener)
+            case GatherSound(listener, up_to_ms, above):
+                self._core.gather_sound(listener, up_to_ms, above)
             case CloseListener(listener):
                 self._core.close_listener(listener)
                 self._lanes.pop(listener, None)

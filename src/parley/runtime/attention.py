@@ -4,6 +4,9 @@ A listener of the media plane can hold silence back by itself and wake with the 
 (`OpenListener.only_speech`). Here it is decided when it may: with turn detection on, no turn going on, and a second of
 quiet behind. Nothing is lost by it: the lane's time line shows what was skipped, which counts as silence.
 
+What does come up comes in larger blocks (`GatherSound`) wherever no decision can hang on it: while a voice goes on
+clearly, since only its end can end a turn, and with turn detection off, unless a commit waits for the sound.
+
 Not where every sample counts: with turn detection off, where silence itself is answered (the idle timeout), and where
 voice is wanted that is fainter than what wakes a listener.
 Neighbours: `runner` (shows it every step), `live_lane`; `transports.webrtc` fills the role `Ears`.
@@ -18,6 +21,7 @@ from parley.audio import AudioBlock, ms_to_samples
 from parley.protocol.realtime.outputs import Output, Send
 from parley.protocol.realtime.server_events import InputAudioBufferCleared, InputAudioBufferCommitted, SpeechStarted
 from parley.protocol.realtime.session_config import ServerVad, SessionConfig
+from parley.protocol.realtime.turns import surely_voice
 
 __all__ = ["Attention", "Ears"]
 
@@ -28,6 +32,8 @@ _QUIET_SAMPLES = ms_to_samples(1_000)
 _PRE_ROLL_MS = 500
 _NOTICED_LATE_MS = 200
 """By so much a voice in noise may be noticed after it began."""
+_GATHERED_MS = 100
+_AT_ONCE = (0, 0.0)
 
 
 class Ears(Protocol):
@@ -38,6 +44,9 @@ class Ears(Protocol):
 
     def rest(self) -> None:
         """Hold silence back until the next voice: the turn is closed."""
+
+    def gather(self, *, up_to_ms: int, above: float) -> None:
+        """Let blocks be so long from now on, while voice probabilities are not below `above`."""
 
 
 class Attention:
@@ -52,7 +61,11 @@ class Attention:
         self._quiet_samples = 0
         self.resting = False
         """Whether silence is being held back."""
+        self._hurried = False
+        self._gathering = _AT_ONCE
+        self._gathers_for: tuple[SessionConfig, bool, bool] | None = None
         self._adapt(config)
+        self._gather(config)
 
     def heard(self, block: AudioBlock) -> None:
         """Take note of a block that came up; the machine has seen it."""
@@ -79,6 +92,23 @@ class Attention:
                     pass
         if config is not self._config:
             self._adapt(config)
+        self._gather(config)
+
+    def hurry(self, *, on: bool) -> None:
+        """Have every block at once, or no longer: something waits for the sound."""
+        self._hurried = on
+        if self._config is not None:
+            self._gather(self._config)
+
+    def _gather(self, config: SessionConfig) -> None:
+        circumstances = (config, self._speaking, self._hurried)
+        if circumstances == self._gathers_for:
+            return
+        self._gathers_for = circumstances
+        wanted = _AT_ONCE if self._hurried else _gathering(config, speaking=self._speaking)
+        if wanted != self._gathering:
+            self._gathering = wanted
+            self._ears.gather(up_to_ms=wanted[0], above=wanted[1])
 
     def _adapt(self, config: SessionConfig) -> None:
         self._config = config
@@ -97,6 +127,16 @@ class Attention:
         else:
             self._pre_roll_ms = None
             self._config = None  # looked at again when the turn is over
+
+
+def _gathering(config: SessionConfig, *, speaking: bool) -> tuple[int, float]:
+    """Give how long blocks may be, and from which probability on."""
+    detection = config.audio.input.turn_detection
+    if detection is None:
+        return _GATHERED_MS, 0.0
+    if not speaking or config.audio.input.noise_reduction is not None:
+        return _AT_ONCE  # cleaned sound is judged here, where the plane's probabilities say nothing
+    return _GATHERED_MS, surely_voice(detection)
 
 
 def _pre_roll_ms(config: SessionConfig) -> int | None:

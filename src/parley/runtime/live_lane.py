@@ -21,6 +21,8 @@ __all__ = ["COMMIT_LAG_MS", "LiveLane"]
 
 COMMIT_LAG_MS = 160
 """Two packets and what a jitter buffer usually holds (Realtime API: wait 100 to 200 ms)."""
+_GATHERED_AT_MOST_MS = 100
+"""A lane that has said nothing for longer stands still."""
 _GIVE_UP_MS = 500
 """A commit waits no longer than this for a lane that stands still."""
 
@@ -34,6 +36,7 @@ class LiveLane:
         self._feed: LaneFeed | None = None
         """Cleans the lane's sound, if the session wants that."""
         self._held: Frame | None = None
+        self._heard_at = Ms(0)
         self._until_sample = 0
         self._until: Ms | None = None
 
@@ -57,17 +60,19 @@ class LiveLane:
         tune(self._feed, wanted)
         return self._feed.gap(block.samples) if block.gap else self._feed.push(block.pcm)
 
-    def advance(self, block: AudioBlock) -> LaneAdvanced:
+    def advance(self, block: AudioBlock, now: Ms) -> LaneAdvanced:
         """Take the next block."""
+        self._heard_at = now
         self.end_sample = block.end_sample
         return LaneAdvanced(
             self.lane, block.start_sample, block.samples, block.speech, block.speech_start_sample, block.gap
         )
 
     def hold(self, commit: Frame, now: Ms) -> None:
-        """Keep a commit until the sound it is about has come."""
+        """Keep a commit until the sound it is about has come, what is being gathered included."""
         self._held = commit
-        self._until_sample = self.end_sample + ms_to_samples(COMMIT_LAG_MS)
+        gathered_ms = min(now - self._heard_at, _GATHERED_AT_MOST_MS)
+        self._until_sample = self.end_sample + ms_to_samples(gathered_ms + COMMIT_LAG_MS)
         self._until = Ms(now + _GIVE_UP_MS)
 
     def release(self, now: Ms) -> Frame | None:

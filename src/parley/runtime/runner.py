@@ -310,7 +310,7 @@ class SessionRunner:
             return
         self._opening.joined(self._clock.now())
         block = self._live.cleaned(block, self._machine.config.audio.input.noise_reduction)
-        advanced = self._live.advance(block)
+        advanced = self._live.advance(block, self._clock.now())
         self._performer.keep_lane_audio(_APPEND_LANE, block.pcm, start_sample=block.start_sample)
         self._step(advanced)
         self._performer.feed_recognisers(_APPEND_LANE)
@@ -325,8 +325,14 @@ class SessionRunner:
     def _release_commit(self) -> None:
         """Do a commit that waited for the call's sound."""
         frame = self._live.release(self._clock.now()) if self._live is not None else None
+        if frame is not None:
+            self._hurry(on=False)
         if frame is not None and not isinstance(frame.message, ClientFault):
             self._step(ClientEventReceived(frame.connection, frame.message))
+
+    def _hurry(self, *, on: bool) -> None:
+        if self._attention is not None:
+            self._attention.hurry(on=on)
 
     def _frame(self, frame: Frame) -> None:
         connection = self._links.get(frame.connection)
@@ -339,6 +345,7 @@ class SessionRunner:
                 self._begin_append(connection, frame.message)
             case InputAudioBufferCommit() if self._live is not None and not self._resting:
                 self._live.hold(frame, self._clock.now())
+                self._hurry(on=True)
             case InputAudioBufferClear():
                 connection.appends.clear()
                 self._step(ClientEventReceived(frame.connection, frame.message))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from parley.audio import AudioBlock, ms_to_samples
-from parley.media.commands import CloseListener, ListenerId, OpenListener, RestListener
+from parley.media.commands import CloseListener, GatherSound, ListenerId, OpenListener, RestListener
 from parley.media.events import AudioHeard
 from parley.media.peer_spec import PublicationId
 from parley.media.switchboard import Switchboard
@@ -34,6 +34,8 @@ class Ears:
         self._opened = 0
         self._only_speech = False
         self._pre_roll_ms = 500
+        self._gather_up_to_ms = 0
+        self._gather_above = 0.0
         self._lane_began_at: float | None = None
         """By the loop's clock, when the first listener was opened."""
         self._offset = 0
@@ -51,6 +53,12 @@ class Ears:
         self._only_speech, self._pre_roll_ms = only_speech, pre_roll_ms
         if self._publication is not None:
             self._listen(self._publication)
+
+    def gather(self, *, up_to_ms: int, above: float) -> None:
+        """Let blocks be so long from now on, while voice probabilities are not below `above`."""
+        self._gather_up_to_ms, self._gather_above = up_to_ms, above
+        if self._listener is not None:
+            self._board.submit(GatherSound(self._listener, up_to_ms, above))
 
     def rest(self) -> None:
         """Hold silence back until the next voice."""
@@ -77,6 +85,8 @@ class Ears:
                 self._listener, publication, _LANE, only_speech=self._only_speech, pre_roll_ms=self._pre_roll_ms
             )
         )
+        if self._gather_up_to_ms:
+            self._board.submit(GatherSound(self._listener, self._gather_up_to_ms, self._gather_above))
 
     def _stop(self) -> None:
         if self._listener is not None:

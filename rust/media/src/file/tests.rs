@@ -168,7 +168,7 @@ mod matroska {
     }
 
     fn frames(count: usize) -> Vec<Vec<u8>> {
-        let mut encoder = Encoder::new(32_000).unwrap();
+        let mut encoder = Encoder::new(32_000, crate::opus::Effort::Live).unwrap();
         let sound = super::tone(24_000, count * FRAME_SAMPLES);
         sound.chunks(FRAME_SAMPLES).map(|frame| encoder.encode(frame).unwrap()).collect()
     }

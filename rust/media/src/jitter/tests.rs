@@ -1,6 +1,6 @@
 use super::*;
 use crate::g711::Law;
-use crate::opus::Encoder;
+use crate::opus::{Effort, Encoder};
 
 const MS: i64 = SAMPLES_PER_MS;
 
@@ -118,7 +118,7 @@ fn a_pause_of_the_sender_is_silence_of_that_length() {
 
 #[test]
 fn a_lost_packet_comes_back_from_its_successor() {
-    let mut encoder = Encoder::new(32_000).unwrap();
+    let mut encoder = Encoder::new(32_000, Effort::Live).unwrap();
     encoder.expect_loss(20).unwrap();
     let sound: Vec<i16> = (0..48_000).map(|n| ((f64::from(n) * 0.1).sin() * 9_000.0) as i16).collect();
     let arrivals = sound.chunks_exact(480).enumerate().map(|(n, frame)| {

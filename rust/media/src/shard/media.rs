@@ -171,6 +171,9 @@ impl Shard {
                 true
             }
             Command::RestListener(id) => self.media.ear(&id).map(|ear| ear.listener.rest()).is_some(),
+            Command::GatherSound(id, gathering) => {
+                self.media.ear(&id).map(|ear| ear.listener.gather(gathering)).is_some()
+            }
             Command::HeardFetched(id, samples) => {
                 if let Some(ear) = self.media.ear(&id) {
                     ear.listener.fetched(samples);

@@ -45,7 +45,7 @@ from typing import Literal
 
 from parley.protocol.realtime.session_config import SemanticVad, ServerVad, TurnDetection
 
-__all__ = ["SAMPLES_PER_MS", "WINDOW_SAMPLES", "Ask", "End", "News", "Onset", "Pause", "TurnTracker"]
+__all__ = ["SAMPLES_PER_MS", "WINDOW_SAMPLES", "Ask", "End", "News", "Onset", "Pause", "TurnTracker", "surely_voice"]
 
 SAMPLES_PER_MS = 24
 WINDOW_SAMPLES = 16 * SAMPLES_PER_MS
@@ -120,6 +120,11 @@ def _levels(threshold: float) -> tuple[float, float]:
     """Give the levels of the API's threshold: 0.5 and 0.35 for 0.5. Even 1 can be reached."""
     enter = min(threshold, 0.99)
     return enter, enter * 0.7
+
+
+def surely_voice(detection: TurnDetection) -> float:
+    """Give the probability from which on a window inside a turn only prolongs it."""
+    return _rules(detection).enter
 
 
 def _rules(detection: TurnDetection) -> _Rules:

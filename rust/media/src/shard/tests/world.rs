@@ -8,7 +8,7 @@ use super::super::*;
 use super::camera::Camera;
 use crate::border::To;
 use crate::channels::Message;
-use crate::opus::Encoder;
+use crate::opus::{Effort, Encoder};
 use crate::peer::ReceivedPacket;
 use crate::spec::*;
 
@@ -20,7 +20,7 @@ pub fn tone(samples: usize) -> Vec<i16> {
 }
 
 pub fn opus_packets(pcm: &[i16]) -> Vec<Vec<u8>> {
-    let mut encoder = Encoder::new(32_000).unwrap();
+    let mut encoder = Encoder::new(32_000, Effort::Live).unwrap();
     encoder.expect_loss(10).unwrap();
     pcm.chunks_exact(480).map(|frame| encoder.encode(frame).unwrap()).collect()
 }
