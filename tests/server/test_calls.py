@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from media_planes import tone
 from running_server import KEY, running_server
 from scripted_browser import ScriptedBrowser
 
+from parley.calls.limits import CallsLimits
 from parley.media.peer_spec import PeerId
 from parley.server.settings import Settings
 
@@ -233,6 +235,46 @@ async def test_too_many_requests_are_told_to_wait() -> None:
         assert refused[0].json()["errorCode"] == "rate_limited"
         assert refused[0].headers["retry-after"] == "1"
         assert sum(answer.status_code == 200 for answer in answers) >= 50
+
+
+async def test_an_app_s_requests_are_bounded_by_themselves() -> None:
+    settings = replace(SETTINGS, calls_limits=CallsLimits(app_requests_per_second=3))
+    async with calls_server(settings) as (server, _), server.http(SECRET) as http, server.http(OTHER_SECRET) as other:
+        answers = await asyncio.gather(*(http.post(f"{BASE}/sessions/new") for _ in range(30)))
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) > 15
+        assert refused[0].json()["errorCode"] == "rate_limited"
+        assert "More than 3 requests a second of this app" in refused[0].json()["errorDescription"]
+        assert refused[0].headers["retry-after"] == "1"
+        assert (await other.post(f"/v1/apps/{OTHER}/sessions/new")).status_code == 201, "another app goes on"
+        forged = await http.post(f"{BASE}/sessions/new", headers={"authorization": "Bearer wrong"})
+        assert forged.status_code == 401, "strangers spend nothing"
+
+
+async def test_sessions_tracks_and_bodies_are_bounded_by_settings() -> None:
+    bounds = CallsLimits(max_sessions=2, max_tracks=1, max_body_bytes=16 << 10)
+    async with calls_server(replace(SETTINGS, calls_limits=bounds)) as (server, _), server.http(SECRET) as http:
+        session, browser = await pushed(http)
+        url = f"{BASE}/sessions/{session}/tracks/new"
+        second = {"location": "local", "trackName": "second", "mid": browser.add("audio")}
+        offer = {"type": "offer", "sdp": browser.offer()}
+        answers = {
+            406: await http.post(url, json={"sessionDescription": offer, "tracks": [second]}),
+            413: await http.post(url, json={"tracks": [], "x": "y" * (16 << 10)}),
+        }
+        await new_session(http)
+        answers[503] = await http.post(f"{BASE}/sessions/new")
+        told = {status: (answer.status_code, answer.json()["errorCode"]) for status, answer in answers.items()}
+        assert told == {
+            406: (406, "invalid_params"),
+            413: (413, "payload_too_large"),
+            503: (503, "temporarily_unavailable_error"),
+        }
+        assert "at most 1;" in answers[406].json()["errorDescription"]
+        assert "at most 16 KiB" in answers[413].json()["errorDescription"]
+        assert answers[503].headers["retry-after"] == "5"
+        listed = (await http.get(f"{BASE}/sessions/{session}")).json()["tracks"]
+        assert [track["trackName"] for track in listed] == ["mic"], "what was refused changed nothing"
 
 
 async def test_an_offer_in_sessions_new_is_answered() -> None:

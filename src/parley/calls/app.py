@@ -12,6 +12,7 @@ import hmac
 from collections import Counter
 from dataclasses import dataclass, field
 
+from parley.calls.allowance import Allowance
 from parley.calls.seat import Occupant, SeatedTracks
 from parley.calls.session import CallsSession
 from parley.calls.transceiver import Publication, SessionId, Source
@@ -28,8 +29,7 @@ class Member:
     created_at: int
     used_at: int
     """The last request."""
-    allowance: float
-    """How many more requests are heard now."""
+    allowance: Allowance
     owner: str | None = None
     """The token that made it."""
     correlation_id: str = ""
@@ -57,8 +57,9 @@ class Member:
 class CallsApp:
     """See the module."""
 
-    def __init__(self, app_id: str, secret: str) -> None:
+    def __init__(self, app_id: str, secret: str, allowance: Allowance) -> None:
         self.app_id = app_id
+        self.allowance = allowance
         self._digest = _digest(secret)
         self.members: dict[SessionId, Member] = {}
         self._awaited: dict[Source, list[asyncio.Event]] = {}

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from parley.calls.access import Access
+from parley.calls.allowance import Allowance
 from parley.calls.app import CallsApp, Member
 from parley.calls.channels import ChannelHub
 from parley.calls.faults import CallsFault, bad_description
@@ -53,7 +54,10 @@ class Roster:
         self, apps: Iterable[tuple[str, str]], *, switchboard: Switchboard, clock: Clock, limits: CallsLimits
     ) -> None:
         self.limits = limits
-        self.apps = {app_id: CallsApp(app_id, secret) for app_id, secret in apps}
+        now = clock.now()
+        self.apps = {
+            app_id: CallsApp(app_id, secret, Allowance(limits.app_requests_per_second, now)) for app_id, secret in apps
+        }
         self._switchboard = switchboard
         self._clock = clock
         self._hubs = {
@@ -97,13 +101,10 @@ class Roster:
 
     def spend(self, member: Member) -> None:
         """Count a request. Raises `CallsFault` when there were too many."""
-        now, rate = self._clock.now(), self.limits.requests_per_second
-        member.allowance = min(rate, member.allowance + (now - member.used_at) * rate / 1000)
-        member.used_at = now
-        if member.allowance < 1:
+        member.used_at = self._clock.now()
+        if not member.allowance.take(member.used_at):
             words = f"More than {self.limits.requests_per_second} requests a second for this session. Wait, then go on."
             raise CallsFault(429, "rate_limited", words, retry_after_s=1)
-        member.allowance -= 1
 
     @asynccontextmanager
     async def mutation(self, access: Access, session_id: str, *, offers: bool) -> AsyncIterator[Member]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from parley.calls.access import Access, authorize
+from parley.calls.allowance import Allowance
 from parley.calls.app import Member
 from parley.calls.channels import EVENTS, ChannelHub
 from parley.calls.faults import CallsFault, bad_description, bad_request, invalid
@@ -88,6 +89,11 @@ class CallsService:
         """Name the apps."""
         return self._roster.apps.keys()
 
+    @property
+    def max_body_bytes(self) -> int:
+        """How large a request may be."""
+        return self._limits.max_body_bytes
+
     def find_seat(self, ufrag: str) -> Seat | None:
         """Give the seat that an offer of ours left, by the offer's ufrag: for an answerer in this very process."""
         return self._roster.find_seat(ufrag)
@@ -99,8 +105,12 @@ class CallsService:
         return len(sessions), local, sum(len(list(session.pulls())) for session in sessions)
 
     def authorize(self, app_id: str, bearer: str | None) -> Access:
-        """Recognise who asks. Raises `CallsFault`."""
-        return authorize(self._roster.apps, self._tokens, app_id, bearer)
+        """Recognise who asks, and count the request. Raises `CallsFault`."""
+        access = authorize(self._roster.apps, self._tokens, app_id, bearer)
+        if not access.app.allowance.take(self._clock.now()):
+            words = f"More than {self._limits.app_requests_per_second} requests a second of this app. Wait, then go on."
+            raise CallsFault(429, "rate_limited", words, retry_after_s=1)
+        return access
 
     async def run(self) -> None:
         """Look after sessions until cancelled."""
@@ -134,8 +144,8 @@ class CallsService:
             self._allotment.shard(),
         )
         negotiation = Negotiation(session_id, facts, self._allotment, full_ice=third_party)
-        session = CallsSession(session_id, negotiation, third_party=third_party)
-        member = Member(session, now, now, float(self._limits.requests_per_second))
+        session = CallsSession(session_id, negotiation, third_party=third_party, max_tracks=self._limits.max_tracks)
+        member = Member(session, now, now, Allowance(self._limits.requests_per_second, now))
         member.owner = access.scope.token_id if access.scope else None
         member.correlation_id = correlation_id[:64]
         description: SessionDescription | None = None

@@ -56,10 +56,11 @@ Sources = Mapping[Source, Publication]
 class CallsSession:
     """See the module."""
 
-    def __init__(self, session_id: SessionId, negotiation: Negotiation, *, third_party: bool) -> None:
+    def __init__(self, session_id: SessionId, negotiation: Negotiation, *, third_party: bool, max_tracks: int) -> None:
         self.session_id = session_id
         self.negotiation = negotiation
         self.third_party = third_party
+        self._max_tracks = max_tracks
         self._closed: deque[ListedTrack] = deque(maxlen=_MAX_REMEMBERED)
 
     @property
@@ -98,6 +99,7 @@ class CallsSession:
             if item.bidirectional_media_stream and not media.receives:
                 raise bad_description(f"the m-line with the mid {mid} must be sendrecv for bidirectionalMediaStream")
             self._put(draft, media, name, bidirectional=item.bidirectional_media_stream)
+        self._check_size(draft)
         answer = self._answer(offer, draft)
         return TracksReply(False, [TrackReply(mid=item.mid or "", track_name=name_of(item)) for item in items], answer)
 
@@ -115,6 +117,7 @@ class CallsSession:
                 self._put(draft, media, found[-1][1], bidirectional=False)
         if not found:
             raise invalid("autoDiscover: the offer has no new m-line that sends; add a track, then offer")
+        self._check_size(draft)
         answer = self._answer(offer, draft)
         return TracksReply(False, [TrackReply(mid=mid, track_name=name) for mid, name in found], answer)
 
@@ -132,6 +135,7 @@ class CallsSession:
             _take_name(draft, name)
             draft[made.mid] = replace(made, publishes=name, bidirectional=item.bidirectional_media_stream)
             replies.append(TrackReply(mid=made.mid, track_name=name))
+        self._check_size(draft)
         text = self.negotiation.offer(draft, "tracks/new")
         return TracksReply(True, replies, SessionDescription("offer", text))
 
@@ -157,6 +161,7 @@ class CallsSession:
                 raise invalid(f"the mid {place.mid} is {place.kind}, and {shown(source.track_name)} is {found.kind}")
             draft[place.mid] = replace(place, pull=Pull(source, item.simulcast))
             replies.append(TrackReply(place.mid, source.session_id, source.track_name))
+        self._check_size(draft)
         if offer is not None:
             return TracksReply(False, replies, self._answer(offer, draft))
         return self._attached(draft, replies)
@@ -276,6 +281,11 @@ class CallsSession:
         return [*listed, *self._closed]
 
     # Inside.
+
+    def _check_size(self, draft: Draft) -> None:
+        tracks = sum((each.publishes is not None) + (each.pull is not None) for each in draft.values())
+        if tracks > self._max_tracks:
+            raise invalid(f"tracks: a session publishes and pulls at most {self._max_tracks}; close some first")
 
     def _draft(self) -> Draft:
         return dict(self.transceivers)

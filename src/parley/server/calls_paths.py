@@ -12,15 +12,13 @@ import msgspec
 from litestar import Request
 from msgspec import UNSET, UnsetType
 
-from parley.calls.faults import bad_request
+from parley.calls.faults import CallsFault, bad_request
 from parley.protocol.calls import ErrorCode, Failure
 
-__all__ = ["MAX_BODY_BYTES", "calls_body", "is_calls_path", "read_body"]
+__all__ = ["calls_body", "is_calls_path", "read_body"]
 
 T = TypeVar("T")
 
-MAX_BODY_BYTES = 768 << 10
-"""A browser's offer has some 5 KiB for each video section, and a session may have a hundred of them."""
 _PATH = re.compile(r"^(/v1)?/(apps|turn/keys)(/|$)")
 _CODES: dict[int, ErrorCode] = {
     401: "unauthorized",
@@ -49,9 +47,15 @@ def calls_body(status: int, description: str, code: str | None = None) -> bytes:
 _KNOWN = frozenset(ErrorCode.__args__)  # type: ignore[attr-defined]
 
 
-async def read_body(request: Request[Any, Any, Any], kind: type[T], *, empty: T | UnsetType = UNSET) -> T:
+async def read_body(
+    request: Request[Any, Any, Any], kind: type[T], limit_bytes: int, *, empty: T | UnsetType = UNSET
+) -> T:
     """Decode the body as JSON, whatever its content type. Raises `CallsFault` that points to the fault."""
+    if int(request.headers.get("content-length", 0)) > limit_bytes:
+        raise _too_large(limit_bytes)
     body = await request.body()
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
     if not body.strip():
         if empty is UNSET:
             raise bad_request("The body is empty. Send one JSON object.")
@@ -62,6 +66,11 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T], *, empty: T 
         raise bad_request(_pointed(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise bad_request("The body is not valid JSON. Send one JSON object.") from None
+
+
+def _too_large(limit_bytes: int) -> CallsFault:
+    words = f"The body is too large: at most {limit_bytes >> 10} KiB. Name fewer tracks in one request."
+    return CallsFault(413, "payload_too_large", words)
 
 
 def _pointed(complaint: str) -> str:

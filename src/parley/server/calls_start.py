@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from parley.calls.limits import CallsLimits
 from parley.calls.service import CallsService
 from parley.calls.tokens import TokenStore
 from parley.calls.turn_credentials import TurnCredentials
@@ -26,7 +25,7 @@ def make_calls_service(
     Without one it recognises who asks and refuses new sessions: its switchboard is never started.
     """
     board = Switchboard(LoopbackPlane()) if media is None else media
-    limits = CallsLimits()
+    limits = settings.calls_limits
     return CallsService(
         settings.calls_apps,
         switchboard=board,

@@ -36,7 +36,7 @@ from parley.protocol.calls import (
     TracksRequest,
 )
 from parley.server.calls_documents import documented
-from parley.server.calls_paths import MAX_BODY_BYTES, read_body
+from parley.server.calls_paths import read_body
 from parley.server.problems import Problem
 from parley.transports.handshake import bearer_of, header_map
 
@@ -59,7 +59,7 @@ async def new_session(request: _Request, calls: Calls, app_id: FromPath[str]) ->
     `thirdparty=true`: the far end is a server; we connect to it. `correlationId`: a label for lists and logs.
     """
     access = _access(request, calls, app_id)
-    asked = await read_body(request, NewSessionRequest, empty=NewSessionRequest())
+    asked = await read_body(request, NewSessionRequest, calls.max_body_bytes, empty=NewSessionRequest())
     third_party = request.query_params.get("thirdparty", "").lower() in {"true", "1"}
     label = request.query_params.get("correlationId", "")
     return await calls.new_session(access, asked, third_party=third_party, correlation_id=label)
@@ -100,7 +100,7 @@ async def delete_session(
 async def new_tracks(request: _Request, calls: Calls, app_id: FromPath[str], session_id: FromPath[str]) -> TracksReply:
     """Publish (local) or pull (remote) up to 64 tracks."""
     access = _access(request, calls, app_id)
-    return await calls.new_tracks(access, session_id, await read_body(request, TracksRequest))
+    return await calls.new_tracks(access, session_id, await read_body(request, TracksRequest, calls.max_body_bytes))
 
 
 @put(_SESSION + "/renegotiate", operation_class=documented(RenegotiateRequest))
@@ -109,7 +109,9 @@ async def renegotiate(
 ) -> NegotiationReply:
     """Deliver the answer to our offer, or an offer that restarts ICE."""
     access = _access(request, calls, app_id)
-    return await calls.renegotiate(access, session_id, await read_body(request, RenegotiateRequest))
+    return await calls.renegotiate(
+        access, session_id, await read_body(request, RenegotiateRequest, calls.max_body_bytes)
+    )
 
 
 @put(_SESSION + "/tracks/close", operation_class=documented(CloseRequest))
@@ -118,7 +120,7 @@ async def close_tracks(
 ) -> TracksReply:
     """Close tracks by mid, by the client's offer or by force."""
     access = _access(request, calls, app_id)
-    return await calls.close_tracks(access, session_id, await read_body(request, CloseRequest))
+    return await calls.close_tracks(access, session_id, await read_body(request, CloseRequest, calls.max_body_bytes))
 
 
 @put(_SESSION + "/tracks/update", operation_class=documented(TracksRequest))
@@ -127,7 +129,7 @@ async def update_tracks(
 ) -> TracksReply:
     """Change the source or the simulcast layer of what is pulled."""
     access = _access(request, calls, app_id)
-    return await calls.update_tracks(access, session_id, await read_body(request, TracksRequest))
+    return await calls.update_tracks(access, session_id, await read_body(request, TracksRequest, calls.max_body_bytes))
 
 
 @post(_SESSION + "/datachannels/establish", status_code=200, operation_class=documented(EstablishRequest))
@@ -136,7 +138,7 @@ async def establish(
 ) -> EstablishReply:
     """Negotiate data channels and open `server-events`."""
     access = _access(request, calls, app_id)
-    asked = await read_body(request, EstablishRequest, empty=EstablishRequest())
+    asked = await read_body(request, EstablishRequest, calls.max_body_bytes, empty=EstablishRequest())
     return await calls.establish(access, session_id, asked)
 
 
@@ -146,7 +148,7 @@ async def new_channels(
 ) -> ChannelsRequest:
     """Publish (local) or subscribe (remote) data channels."""
     access = _access(request, calls, app_id)
-    return await calls.new_channels(access, session_id, await read_body(request, ChannelsRequest))
+    return await calls.new_channels(access, session_id, await read_body(request, ChannelsRequest, calls.max_body_bytes))
 
 
 @put(_SESSION + "/datachannels/update", operation_class=documented(ChannelsRequest))
@@ -155,7 +157,9 @@ async def update_channels(
 ) -> ChannelsRequest:
     """Give or take the right to answer on a subscribed channel."""
     access = _access(request, calls, app_id)
-    return await calls.update_channels(access, session_id, await read_body(request, ChannelsRequest))
+    return await calls.update_channels(
+        access, session_id, await read_body(request, ChannelsRequest, calls.max_body_bytes)
+    )
 
 
 @put(_SESSION + "/datachannels/close", operation_class=documented(ChannelsRequest))
@@ -164,14 +168,16 @@ async def close_channels(
 ) -> ChannelsRequest:
     """Close data channels by id."""
     access = _access(request, calls, app_id)
-    return await calls.close_channels(access, session_id, await read_body(request, ChannelsRequest))
+    return await calls.close_channels(
+        access, session_id, await read_body(request, ChannelsRequest, calls.max_body_bytes)
+    )
 
 
 @post("/tokens", status_code=201, operation_class=documented(TokenRequest))
 async def mint_token(request: _Request, calls: Calls, app_id: FromPath[str]) -> TokenReply:
     """Mint a client token (extension): for one session or some, some tracks, or listening only."""
     access = _access(request, calls, app_id)
-    return calls.mint_token(access, await read_body(request, TokenRequest, empty=TokenRequest()))
+    return calls.mint_token(access, await read_body(request, TokenRequest, calls.max_body_bytes, empty=TokenRequest()))
 
 
 @get("/generate-ice-servers")
@@ -231,11 +237,10 @@ _HANDLERS: tuple[Any, ...] = (
     not_served,
 )
 ROUTES: tuple[Router, ...] = (
-    Router("/v1/apps/{app_id:str}", route_handlers=_HANDLERS, tags=["calls"], request_max_body_size=MAX_BODY_BYTES),
+    Router("/v1/apps/{app_id:str}", route_handlers=_HANDLERS, tags=["calls"]),
     Router(
         "/apps/{app_id:str}",
         route_handlers=_HANDLERS,
         include_in_schema=False,
-        request_max_body_size=MAX_BODY_BYTES,
     ),
 )

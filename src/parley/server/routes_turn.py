@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from parley.calls.service import CallsService
 from parley.protocol.calls import IceServer, IceServersReply, TurnRequest
 from parley.server.calls_documents import documented
-from parley.server.calls_paths import MAX_BODY_BYTES, read_body
+from parley.server.calls_paths import read_body
 from parley.transports.handshake import bearer_of, header_map
 
 __all__ = ["ROUTES"]
@@ -25,7 +25,7 @@ _Request = Request[Any, Any, Any]
 
 async def _servers(request: _Request, calls: CallsService, key_id: str) -> list[IceServer]:
     calls.turn.check_key(key_id, bearer_of(header_map(request.scope["headers"])))
-    asked = await read_body(request, TurnRequest, empty=TurnRequest())
+    asked = await read_body(request, TurnRequest, calls.max_body_bytes, empty=TurnRequest())
     return calls.turn.relays(asked.ttl)
 
 
@@ -54,13 +54,10 @@ async def revoke(request: _Request, calls: Calls, key_id: FromPath[str], usernam
 
 _HANDLERS: tuple[Any, ...] = (generate_ice_servers, generate, revoke)
 ROUTES: tuple[Router, ...] = (
-    Router(
-        "/v1/turn/keys/{key_id:str}", route_handlers=_HANDLERS, tags=["calls"], request_max_body_size=MAX_BODY_BYTES
-    ),
+    Router("/v1/turn/keys/{key_id:str}", route_handlers=_HANDLERS, tags=["calls"]),
     Router(
         "/turn/keys/{key_id:str}",
         route_handlers=_HANDLERS,
         include_in_schema=False,
-        request_max_body_size=MAX_BODY_BYTES,
     ),
 )

@@ -1,8 +1,9 @@
 """Every setting of the server: its name, default, meaning, and where a value may come from.
 
 One name, four places, in this order: flag `--stt-model`, variable `PARLEY_STT_MODEL`, key `stt_model` of `parley.toml`,
-default. A secret may also come from a file: `PARLEY_API_KEY_FILE`, `api_key_file`. An unknown variable or key is an
-error that names the nearest known one. Only `server` and `cli` read settings; nothing else reads the environment.
+default. Keys that begin with `calls_` may stand in a table `[calls]`, without that. A secret may also come from a file:
+`PARLEY_API_KEY_FILE`, `api_key_file`. An unknown variable or key is an error that names the nearest known one.
+Only `server` and `cli` read settings; nothing else reads the environment.
 Neighbour: `settings_values` turns texts into values.
 """
 
@@ -12,11 +13,13 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from parley.auth.permissions import is_loopback
+from parley.calls.limits import CallsLimits
+from parley.server.settings_calls import CALLS_BOUNDS, calls_limits
 from parley.server.settings_values import (
     ConfigError,
     Kind,
@@ -40,6 +43,8 @@ DEFAULT_FILE = "parley.toml"
 MAX_ANNOUNCED = 3
 AGENTS_KEY = "agents"
 """The settings file's tables of agents, which `agent_file` reads."""
+CALLS_TABLE = "calls"
+"""The settings file's table whose keys are short for those that begin with `calls_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "calls_app", as_apps, (), "A Calls app and its secret. Repeat for several.", "ID:SECRET", many=True, secret=True
+    ),
+    *(Option(name, kind, default, words, "N") for name, kind, default, words in CALLS_BOUNDS),
+    Option(
+        "calls_track_metrics",
+        as_switch,
+        False,
+        "Tell at /metrics of every Calls session and track as well, not only of apps.",
+        "",
+        switch=True,
     ),
     Option(
         "turn_url",
@@ -231,6 +245,8 @@ class Settings:
     media_threads: int | None = None
     api_keys: tuple[str, ...] = ()
     calls_apps: tuple[tuple[str, str], ...] = ()
+    calls_limits: CallsLimits = field(default_factory=CallsLimits)
+    calls_track_metrics: bool = False
     turn_urls: tuple[str, ...] = ()
     turn_secret: str | None = None
     turn_keys: tuple[tuple[str, str], ...] = ()
@@ -265,6 +281,7 @@ def load_settings(
     settings = Settings(
         api_keys=values.pop("api_key"),
         calls_apps=tuple(_app(text) for text in values.pop("calls_app")),
+        calls_limits=calls_limits(values),
         turn_urls=values.pop("turn_url"),
         turn_keys=tuple(_app(text) for text in values.pop("turn_key")),
         cors_origins=values.pop("cors_origin"),
@@ -359,12 +376,26 @@ def _read_file(environ: Mapping[str, str], directory: Path, config: Path | None)
         raise ConfigError(f"--config: cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    table = {key.replace("-", "_"): value for key, value in raw.items()}
+    table = _flattened({key.replace("-", "_"): value for key, value in raw.items()}, path.name)
     known = _known_keys() | {AGENTS_KEY}
     for key in table:
         if key not in known:
             raise ConfigError(f"{path.name}: unknown key `{key}`.{_nearest(key, known)}")
     return path, table
+
+
+def _flattened(table: dict[str, Any], file: str) -> dict[str, Any]:
+    """Give the keys of `[calls]` their long names."""
+    given = table.get(CALLS_TABLE)
+    if not isinstance(given, dict):
+        return table
+    flat = {key: value for key, value in table.items() if key != CALLS_TABLE}
+    for key, value in given.items():
+        name = f"{CALLS_TABLE}_{key.replace('-', '_')}"
+        if name in flat:
+            raise ConfigError(f"{file}: `{name}` and `{key}` of [{CALLS_TABLE}] are the same. Keep one of them.")
+        flat[name] = value
+    return flat
 
 
 def _config_path(environ: Mapping[str, str], directory: Path, config: Path | None) -> Path:

@@ -19,6 +19,7 @@ __all__ = [
     "as_api_keys",
     "as_apps",
     "as_count",
+    "as_count_or_0",
     "as_directory",
     "as_file",
     "as_log_level",
@@ -56,6 +57,11 @@ def as_count(text: str, where: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
         raise ConfigError(f"{where}: `{text}` is not a whole number from 1 on.")
     return int(text)
+
+
+def as_count_or_0(text: str, where: str) -> int:
+    """Take a whole number from 0, which switches off, to a million."""
+    return 0 if text == "0" else as_count(text, where)
 
 
 def as_directory(text: str, where: str) -> Path:

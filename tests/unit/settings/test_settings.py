@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from parley.calls.limits import CallsLimits
 from parley.server import settings_values as values
 from parley.server.settings import OPTIONS, ConfigError, EngineStage, Settings, load_settings, resolve
+from parley.server.settings_calls import as_kib
 
 
 def load(
@@ -53,6 +56,8 @@ def test_every_option_can_come_from_each_place(tmp_path: Path) -> None:
         values.as_address: "203.0.113.7",
         values.as_apps: "app:secret",
         values.as_count: "9",
+        values.as_count_or_0: "9",
+        as_kib: "9",
         values.as_file: f"{tmp_path}/c.pem",
         values.as_log_level: "debug",
         values.as_origins: "https://a.example",
@@ -169,3 +174,53 @@ def test_a_named_file_must_exist_and_kubernetes_links_are_ignored(tmp_path: Path
 )
 def test_origins_are_kept_as_browsers_send_them(tmp_path: Path, given: str, origin: str) -> None:
     assert load(tmp_path, {"cors_origin": (given,)}).cors_origins == (origin,)
+
+
+def test_the_bounds_of_calls_may_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
+    toml = """
+[calls]
+app = ["a:secret"]
+max-sessions = 7
+max_tracks = 8
+max_body_kib = 64
+session_rate = 9
+app_rate = 10
+track_timeout = 0
+connect_timeout = 11
+third_party_timeout = 12
+track_metrics = true
+"""
+    settings = load(tmp_path, toml=toml)
+    assert settings.calls_apps == (("a", "secret"),)
+    assert settings.calls_track_metrics
+    assert settings.calls_limits == CallsLimits(
+        max_sessions=7,
+        max_tracks=8,
+        max_body_bytes=65_536,
+        requests_per_second=9,
+        app_requests_per_second=10,
+        silent_track_ms=None,
+        never_connected_ms=11_000,
+        idle_third_party_ms=12_000,
+    )
+    assert load(tmp_path, {"calls_max_tracks": "3"}).calls_limits.max_tracks == 3
+    assert load(tmp_path, toml="port = 1").calls_limits == CallsLimits()
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ("[calls]\nmax_sesions = 7", "unknown key `calls_max_sesions`. Did you mean `calls_max_sessions`?"),
+        ("[calls]\nmax_sessions = 0", "parley.toml: calls_max_sessions: `0` is not a whole number from 1 on"),
+        ("[calls]\ntrack_timeout = -1", "calls_track_timeout: `-1` is not a whole number"),
+        ("[calls]\nmax_body_kib = 10000", "calls_max_body_kib: 10000 KiB are too many; no body is read beyond 8192"),
+        (
+            "calls_max_tracks = 1\n[calls]\nmax_tracks = 2",
+            "`calls_max_tracks` and `max_tracks` of [calls] are the same",
+        ),
+        ("calls = 3", "unknown key `calls`"),
+    ],
+)
+def test_bounds_of_calls_that_cannot_be_used_are_refused(tmp_path: Path, toml: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load(tmp_path, toml=toml)
