@@ -1,5 +1,6 @@
 // Every state of the console, light and dark, wide and narrow: a picture, axe-core, no horizontal scroll, every control
-// reachable by Tab. Usage: node states.mjs OUT_DIR [STATE,…]. Writes pictures and STATE.json there; judging is the caller's.
+// reachable by Tab. Usage: node states.mjs OUT_DIR [STATE,…]. Writes pictures and STATE.json there, `{"error"}` for a state
+// that never came about; judging is the caller's.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -274,18 +275,28 @@ async function look(browser, name, state, shape, pages) {
   return { name, ...shape, picture, phase: seen, overflow, clipped, violations, unreached, problems };
 }
 
+/** One state in every shape; what it looked like, or why it never came about. */
+async function seen(browser, name, pages) {
+  try {
+    return await Promise.all(SHAPES.map((shape) => look(browser, name, STATES[name], shape, pages)));
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
 await mkdir(out, { recursive: true });
+const wanted = process.argv[3]?.split(",") ?? Object.keys(STATES);
+const unknown = wanted.filter((name) => !(name in STATES));
+if (unknown.length > 0) throw new Error(`no such state: ${unknown.join(", ")}`);
 const pages = await servePages();
 const browser = await launch();
-const only = process.argv[3]?.split(",");
-const unknown = only?.filter((name) => !(name in STATES)) ?? [];
-if (unknown.length > 0) throw new Error(`no such state: ${unknown.join(", ")}`);
-try {
-  for (const [name, state] of Object.entries(STATES)) {
-    if (only && !only.includes(name)) continue;
-    const looks = await Promise.all(SHAPES.map((shape) => look(browser, name, state, shape, pages)));
-    await writeFile(join(out, `${name}.json`), JSON.stringify(looks, null, 1));
+const hand = async () => {
+  for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
+    await writeFile(join(out, `${name}.json`), JSON.stringify(await seen(browser, name, pages), null, 1));
   }
+};
+try {
+  await Promise.all([hand(), hand()]);
 } finally {
   await browser.close();
   pages.close();
