@@ -104,6 +104,7 @@ impl Dispatch {
             | Command::OpenChannel(peer, ..)
             | Command::CloseChannel(peer, _)
             | Command::WatchSpeakers(peer, _)
+            | Command::WatchCamera(peer, _)
             | Command::MessagesFetched(peer, _) => self.peers.get(peer).map(|known| known.shard),
             Command::OpenListener(_, publication, _) => match self.publications.get(publication) {
                 Some(shard) => Some(*shard),

@@ -1,7 +1,7 @@
 //! What all shards have told and nobody has fetched, and the one descriptor that says so.
 //!
-//! Nothing but levels is lost here: the shards themselves bound what one peer or one ear may leave unread. The descriptor becomes
-//! readable once, and not again before the next [`Ring::drain`]; for sound alone at most once in 5 ms.
+//! Nothing but levels and old stills is lost here: the shards themselves bound what one peer or one ear may leave
+//! unread. The descriptor becomes readable once, and not again before the next [`Ring::drain`]; for sound alone at most once in 5 ms.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -54,6 +54,9 @@ impl Ring {
         let urgent = events.iter().any(|event| !matches!(event, Event::AudioHeard(..) | Event::LevelsHeard(_)));
         let mut state = lock(&self.state);
         for event in events {
+            if let Event::StillSeen(peer, _) = &event {
+                state.events.retain(|older| !matches!(older, Event::StillSeen(same, _) if same == peer));
+            }
             let news = matches!(event, Event::LevelsHeard(_) | Event::ActiveSpeaker(..));
             if !(news && state.events.len() >= MAX_BEHIND_NEWS) {
                 state.events.push(event);
@@ -104,6 +107,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parley_media::eye::Still;
     use parley_media::listener::HeardBlock;
     use parley_media::peer::CloseReason;
 
@@ -143,6 +147,18 @@ mod tests {
         }
         ring.post(now, vec![Event::PeerConnected("a".into())]);
         assert_eq!(ring.drain().len(), MAX_BEHIND_NEWS + 1);
+    }
+
+    #[test]
+    fn of_the_stills_of_a_camera_the_newest_waits() {
+        let (ring, now) = (Ring::new().unwrap(), Instant::now());
+        let still = |peer: &str, width| Event::StillSeen(peer.into(), Still { width, height: 9, webp: vec![0; 100] });
+        for width in 1..=20 {
+            ring.post(now, vec![still("a", width), still("b", width + 100)]);
+        }
+        ring.post(now, vec![Event::PeerConnected("c".into())]);
+        let widths = |event: Event| if let Event::StillSeen(_, still) = event { still.width } else { 0 };
+        assert_eq!(ring.drain().into_iter().map(widths).collect::<Vec<_>>(), [20, 120, 0]);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! * [`demux`] finds the peer of a datagram, [`router`] the subscribers of a packet, [`sender`] sends it
 //! * what a subscriber gets: [`layers`] chooses, [`keyframe`] tells when to change, [`rewrite`] keeps the numbers going
 //! * [`levels`] tells who speaks, [`statistics`] what passed; over a [`border`] packets reach other shards
-//! * an AI's ear: [`jitter`] with [`delay`] and [`decode`], then [`listener`]; its mouth: [`playout`], then [`speaker`]
+//! * an AI's ear: [`jitter`] with [`delay`] and [`decode`], then [`listener`]; its mouth: [`playout`], then [`speaker`]; its [`eye`]
 //!
 //! Sound:
 //! * [`resample`]: sample-rate conversion
@@ -27,6 +27,7 @@ pub mod decode;
 pub mod delay;
 pub mod demux;
 pub mod denoise;
+pub mod eye;
 pub mod file;
 pub mod g711;
 pub mod identity;

@@ -1,6 +1,7 @@
 //! What a shard is asked and what it tells: two closed unions of plain data, the Python contract's in Rust.
 
 use crate::channels::{ChannelOptions, Message};
+use crate::eye::Still;
 use crate::layers::LayerWish;
 use crate::listener::{Gathering, HeardBlock, ListenerOptions};
 use crate::peer::CloseReason;
@@ -60,6 +61,8 @@ pub enum Command {
     MessagesFetched(PeerId, u64),
     /// Tell who of those that this peer hears speaks, or do not any more.
     WatchSpeakers(PeerId, bool),
+    /// Take stills of what this peer sends on the slot with this mid, or take none any more.
+    WatchCamera(PeerId, Option<String>),
     /// Tell what passed, under this number.
     TellStatistics(u64),
 }
@@ -91,6 +94,8 @@ pub enum Event {
     ActiveSpeaker(PeerId, Option<PublicationId>),
     /// How loud those are that anyone watches, in dBov. May be lost.
     LevelsHeard(Vec<(PublicationId, i8)>),
+    /// What this peer's camera shows. An older one that nobody fetched is lost.
+    StillSeen(PeerId, Still),
     /// What passed on this shard.
     Statistics(u64, Vec<PeerStatistics>),
 }

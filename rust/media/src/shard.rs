@@ -10,7 +10,7 @@
 //! that peer's queue; subscribers are polled once for a whole batch, in `advance`. Timers lie in one lazy heap: an entry
 //! that is no longer true is dropped when it comes up. A panic inside a peer ends that peer.
 //!
-//! Neighbours: `media` in this folder has the ears and mouths; `peer`, `router` and `demux` do the work.
+//! Neighbours: `media` in this folder has the ears and mouths, `watching` the eyes; `peer`, `router` and `demux` do the work.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -27,9 +27,11 @@ use crate::spec::{PeerId, PeerSpec, PublicationId, Slot};
 
 mod forwarding;
 mod media;
+mod watching;
 
 use forwarding::{Internal, Reviews};
 use media::Media;
+use watching::Watch;
 
 /// What may be told of one peer's messages and channels and not fetched, in bytes as `Event::unread` counts them.
 const MAX_UNREAD_BYTES: u64 = 1024 * 1024;
@@ -62,6 +64,7 @@ pub struct Shard {
     demux: Demux,
     router: Router,
     media: Media,
+    eyes: HashMap<PeerKey, Watch>,
     reviews: Reviews,
     timers: BinaryHeap<Reverse<(Instant, Timer)>>,
     dirty: Vec<PeerKey>,
@@ -82,6 +85,7 @@ impl Shard {
             demux: Demux::default(),
             router: Router::default(),
             media: Media::new(epoch),
+            eyes: HashMap::new(),
             reviews: Reviews::default(),
             timers: BinaryHeap::new(),
             dirty: Vec::new(),
@@ -149,6 +153,7 @@ impl Shard {
             Command::AddInternal(peer, slots) => self.add_internal(now, peer, slots),
             Command::Subscribe { peer, mid, publication, wish } => self.subscribe(now, &peer, &mid, &publication, wish),
             Command::WatchSpeakers(peer, on) => self.watch_speakers(now, &peer, on),
+            Command::WatchCamera(peer, mid) => self.watch_camera(&peer, mid),
             Command::TellStatistics(number) => {
                 self.tell_statistics(now, number);
                 true
@@ -441,6 +446,7 @@ impl Shard {
         self.keys.remove(&spec.peer);
         self.router.forget_peer(key);
         self.forget_reviews(key);
+        self.eyes.remove(&key);
         for publication in spec.slots.iter().filter_map(|slot| slot.publication.as_ref()) {
             self.unpublish(publication);
         }

@@ -132,6 +132,12 @@ impl MediaCore {
         self.submit(Command::WatchSpeakers(peer.into(), on))
     }
 
+    /// Stills of one slot of a peer, or of none.
+    #[pyo3(signature = (peer, mid, /))]
+    fn watch_camera(&self, peer: &str, mid: Option<String>) -> PyResult<()> {
+        self.submit(Command::WatchCamera(peer.into(), mid))
+    }
+
     /// Answered by one event for each shard.
     #[pyo3(signature = (query, /))]
     fn tell_statistics(&self, query: u64) -> PyResult<()> {

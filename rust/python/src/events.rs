@@ -40,6 +40,10 @@ pub(crate) fn to_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTup
             let levels = levels.iter().map(|(publication, level)| (publication.as_ref(), *level));
             ("levels_heard", PyTuple::new(py, levels.collect::<Vec<_>>())?).into_pyobject(py)
         }
+        Event::StillSeen(peer, still) => {
+            let webp = PyBytes::new(py, &still.webp);
+            ("still_seen", peer.as_ref(), webp, still.width, still.height).into_pyobject(py)
+        }
         Event::Statistics(query, peers) => {
             let peers: PyResult<Vec<_>> = peers.into_iter().map(|peer| peer_statistics(py, peer)).collect();
             ("statistics_told", query, PyTuple::new(py, peers?)?).into_pyobject(py)

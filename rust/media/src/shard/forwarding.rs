@@ -127,6 +127,7 @@ impl Shard {
         let routed = RoutedPacket { source, codec: &codec, rid: packet.rid.as_ref(), spoken: false, packet: &outgoing };
         self.media.hear_packet(now, &publication, &routed);
         self.route(now, &publication, routed);
+        self.look(now, key, &publication, packet);
     }
 
     pub(super) fn route(&mut self, now: Instant, publication: &PublicationId, routed: RoutedPacket<'_>) {

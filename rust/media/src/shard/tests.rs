@@ -3,6 +3,7 @@
 mod camera;
 mod channels;
 mod crowd;
+mod eyes;
 mod hearing;
 mod hostile;
 mod pictures;

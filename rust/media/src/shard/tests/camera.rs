@@ -41,7 +41,7 @@ impl Layer {
         }
     }
 
-    fn frame(&mut self, now: Instant, mid: &str, peer: &mut Peer, key: bool) {
+    fn frame(&mut self, now: Instant, mid: &str, peer: &mut Peer, key: bool, real: bool) {
         let bytes = (self.bits_per_second / 8 / 15) as usize * if key { 3 } else { 1 };
         let packets = bytes.div_ceil(PACKET_BYTES).max(1);
         self.picture = (self.picture + 1) & 0x7FFF;
@@ -50,6 +50,11 @@ impl Layer {
             let [high, low] = (0x8000 | self.picture).to_be_bytes();
             let begins = if n == 0 { 0x10 } else { 0 };
             let mut payload = vec![0x80 | begins, 0xE0, high, low, self.base, 0x20, u8::from(!key)];
+            if real && n == 0 {
+                // To be shown, 320 x 240.
+                payload[6] |= 0x10;
+                payload.extend([0, 0, 0x9D, 0x01, 0x2A, 0x40, 0x01, 0xF0, 0x00]);
+            }
             payload.extend(self.ssrc.to_be_bytes());
             payload.resize((bytes / packets).max(20), 0xAA);
             let values =
@@ -69,6 +74,8 @@ impl Layer {
 pub struct Camera {
     pub mid: &'static str,
     pub layers: Vec<Layer>,
+    /// Key frames have a header, and are no good for `decode`.
+    pub real: bool,
     due: Instant,
     key_due: bool,
     /// Frames between key frames that nobody asked for.
@@ -78,7 +85,7 @@ pub struct Camera {
 
 impl Camera {
     pub fn new(now: Instant, mid: &'static str, layers: Vec<Layer>) -> Self {
-        Self { mid, layers, due: now, key_due: true, every: None, filmed: 0 }
+        Self { mid, layers, real: false, due: now, key_due: true, every: None, filmed: 0 }
     }
 
     pub fn declare(&self, peer: &mut Peer) {
@@ -102,7 +109,7 @@ impl Camera {
             self.filmed += 1;
             let key = std::mem::take(&mut self.key_due) || self.every.is_some_and(|n| self.filmed.is_multiple_of(n));
             for layer in self.layers.iter_mut().filter(|layer| layer.running) {
-                layer.frame(now, self.mid, peer, key);
+                layer.frame(now, self.mid, peer, key, self.real);
             }
         }
     }
