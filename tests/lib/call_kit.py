@@ -137,11 +137,12 @@ async def calling(
     spec: PeerSpec | None = None,
     max_message_bytes: int = 262_144,
     channel: bool = True,
+    camera: bool = False,
 ) -> AsyncIterator[Caller]:
     """Place a call, with an open data channel unless told otherwise; leaving hangs up."""
     spec = spec or replace(peer_spec(peer), sctp=SctpSpec("1", max_message_bytes=max_message_bytes))
     call = WebRtcCall(board, spec)
-    handle = await supervisor.open(config or SessionConfig(), playout=call.speaker, in_call=True)
+    handle = await supervisor.open(config or SessionConfig(), playout=call.speaker, in_call=True, camera=camera)
     caller = Caller(plane, peer, handle)
 
     def attach() -> Link | None:

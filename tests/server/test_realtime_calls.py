@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,11 +17,14 @@ from sdp_kit import offer_text
 from ticking_plane import ticking_plane
 from websockets.exceptions import ConnectionClosed
 
+from parley.engines.base import Capabilities
 from parley.media.loopback import LoopbackPlane
 from parley.media.loopback_remote import LoopbackRemote
 from parley.media.peer_spec import PeerId
 from parley.runtime.limits import Limits
+from parley.sdp import parse_sdp
 from parley.server.settings import Settings
+from parley.testing import FakeChatModel, engine_set
 
 CALLS = "/v1/realtime/calls"
 OFFER = offer_text("chromium_audio_and_data")
@@ -382,6 +386,69 @@ async def test_an_offer_that_changes_more_than_ice_is_refused_and_the_call_goes_
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_sdp")
         assert (await http.post(f"{CALLS}/rtc_none", content=OFFER, headers=SDP)).status_code == 404
         assert (await http.post(f"{CALLS}/{call_id}/hangup")).status_code == 200
+
+
+class BlindModel(FakeChatModel):
+    """A model that does not look at pictures."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, images=False)
+
+
+WITH_CAMERA = offer_text("chromium_audio_video_data")
+TRANSCRIPTION = json.dumps({"type": "transcription"})
+SIGHTS: list[tuple[str, FakeChatModel, dict[str, Any], str]] = [
+    ("a model that sees", FakeChatModel(), {"content": WITH_CAMERA, "headers": SDP}, "recvonly"),
+    ("a model that does not", BlindModel(), {"content": WITH_CAMERA, "headers": SDP}, "inactive"),
+    (
+        "no model at all",
+        FakeChatModel(),
+        form(("sdp", "", WITH_CAMERA), ("session", "", TRANSCRIPTION)),
+        "inactive",
+    ),
+    (
+        "a camera without VP8",
+        FakeChatModel(),
+        {"content": WITH_CAMERA.replace(" VP8/", " VP7/"), "headers": SDP},
+        "declined",
+    ),
+]
+
+
+@pytest.mark.parametrize(("chat", "body", "answered"), [row[1:] for row in SIGHTS], ids=[row[0] for row in SIGHTS])
+async def test_a_camera_is_taken_where_the_model_sees_and_left_alone_elsewhere(
+    chat: FakeChatModel, body: dict[str, Any], answered: str
+) -> None:
+    async with calls_server(build=lambda: engine_set(chat=chat)) as (server, plane), server.http() as http:
+        answer = await http.post(CALLS, **body)
+        remote = await remote_of(plane, call_id_of(answer))
+        (video,) = [media for media in parse_sdp(answer.text).media if media.kind == "video"]
+        assert (video.port == 0) is (answered == "declined")
+        if answered != "declined":
+            assert f"a={answered}" in answer.text
+            assert "VP8/90000" in answer.text
+            assert "nack pli" in answer.text
+            assert line_of(answer.text, "a=group") == "a=group:BUNDLE 0 1 2"
+        remote.open_channel(1, "oai-events")
+        await events_of(remote, 1)
+        assert (remote.watched is not None) is (answered == "recvonly")
+
+
+async def test_a_camera_stays_through_a_restart_of_ice() -> None:
+    async with calls_server() as (server, plane), server.http() as http:
+        placed = await http.post(CALLS, content=WITH_CAMERA, headers=SDP)
+        call_id = call_id_of(placed)
+        remote = await remote_of(plane, call_id)
+        moved = WITH_CAMERA.replace(line_of(WITH_CAMERA, "a=ice-ufrag"), "a=ice-ufrag:moved")
+        answer = await http.post(f"{CALLS}/{call_id}", content=moved, headers=SDP)
+        assert answer.status_code == 200
+        assert line_of(answer.text, "m=video") == line_of(placed.text, "m=video")
+        async with asyncio.timeout(5):
+            while remote.watched is None:
+                await asyncio.sleep(0.01)
+        remote.open_channel(1, "oai-events")
+        await events_of(remote, 1)
 
 
 async def test_data_channels_alone_carry_a_session_like_a_websocket() -> None:

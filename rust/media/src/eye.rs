@@ -15,6 +15,8 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The largest still.
 pub const MAX_STILL_BYTES: usize = 512 * 1024;
 const MAX_PIECES: usize = 2_048;
+/// What lies further back, in the 90 kHz of pictures, is no late packet but a clock that began anew.
+const BEHIND: i32 = 10 * 90_000;
 
 /// A picture as a WebP file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,10 +154,10 @@ impl Eye {
     /// The frame of this time stamp; none if it is too old.
     fn frame(&mut self, timestamp: u32) -> Option<&mut Frame> {
         let ahead = self.newest.as_ref().map_or(1, |newest| timestamp.wrapping_sub(newest.timestamp) as i32);
-        if ahead < 0 {
+        if (-BEHIND..0).contains(&ahead) {
             return self.late.as_mut().filter(|late| late.timestamp == timestamp);
         }
-        if ahead > 0 {
+        if ahead != 0 {
             let overtaken = self.newest.replace(Frame::new(timestamp));
             if let Some(frame) = overtaken.filter(Frame::is_open_key) {
                 self.late = Some(frame);

@@ -12,6 +12,7 @@ from dataclasses import replace
 from parley.engines.base import Capabilities, ChatModel, EngineInfo, EngineSet, Generation, Responder
 from parley.engines.cascade import Cascade
 from parley.protocol.realtime.generation import Chunk, Done, EngineUsage, GenerationContext, TextDelta
+from parley.protocol.realtime.items import InputImagePart, Item, MessageItem
 
 __all__ = ["reciting", "with_greeting"]
 
@@ -47,9 +48,14 @@ class _Greeter:
 
     def generate(self, context: GenerationContext) -> Generation:
         script, self._script = self._script, None
-        if script is not None and not context.items:
+        if script is not None and all(map(_says_nothing, context.items)):
             return script.generate(context)
         return self._responder.generate(context)
+
+
+def _says_nothing(item: Item) -> bool:
+    """Whether it is but a still of the caller's camera."""
+    return isinstance(item, MessageItem) and all(isinstance(part, InputImagePart) for part in item.content)
 
 
 class _Script:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from parley.engines.base import ChatModel, Engine, EngineError, EngineSet, Recognizer, Synthesizer, TurnDetector
 from parley.engines.cascade import Cascade
@@ -62,6 +62,8 @@ class StageSettings:
     model: str | None = None
     key: str | None = None
     voice: str | None = None
+    images: bool = False
+    """The model looks at pictures: `#images=yes` behind its URL, where that cannot be known."""
 
     def __repr__(self) -> str:
         """Show everything but the key."""
@@ -106,7 +108,8 @@ def engine_prices(stages: Mapping[str, StageSettings]) -> Prices:
 
 def build_engine(stage: str, settings: StageSettings, models_dir: Path) -> Engine:
     """Make the engine that `settings` mean for `stage`. Raises `EngineConfigError`, or what the engine raises."""
-    settings = replace(settings, target=without_prices(settings.target))
+    images = settings.images or (stage == "llm" and _images(settings.target))
+    settings = replace(settings, target=without_prices(settings.target), images=images)
     name = _name_of(stage, settings)
     point = _find(stage, name)
     try:
@@ -122,6 +125,14 @@ def build_engine(stage: str, settings: StageSettings, models_dir: Path) -> Engin
             f"The {stage} engine {name!r} of {_package(point)} has no {missing[0]}(): it is no engine for this stage."
         )
     return cast("Engine", engine)
+
+
+def _images(target: str | None) -> bool:
+    """Read whether a model looks at pictures from what is written behind its URL."""
+    written = dict(parse_qsl((target or "").partition("#")[2], keep_blank_values=True)).get("images", "no")
+    if written not in {"yes", "no"}:
+        raise EngineConfigError(f"--llm: images={written!r} is neither yes nor no.")
+    return written == "yes"
 
 
 def _name_of(stage: str, settings: StageSettings) -> str:

@@ -4,7 +4,8 @@
     --stt "http://10.0.0.5:8001/v1#minute=0.006"                            per minute of audio
     --tts "http://10.0.0.5:8002/v1#minute=0.015&currency=EUR"
 
-The fragment never leaves this process. Pure. Neighbours: `catalog` (splits URLs), `parley.runtime.costs` (multiplies).
+The fragment never leaves this process. `images=yes` in it is no price: `catalog` reads it.
+Pure. Neighbours: `catalog` (splits URLs), `parley.runtime.costs` (multiplies).
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def read_prices(targets: Mapping[str, str | None]) -> Prices:
     for stage, target in targets.items():
         found[stage] = {}
         for name, value in parse_qsl((target or "").partition("#")[2], keep_blank_values=True):
+            if (stage, name) == ("llm", "images"):
+                continue
             if name == "currency" and len(value) == 3 and value.isalpha():
                 currencies.add(value.upper())
                 continue

@@ -34,6 +34,7 @@ __all__ = [
     "SpeakerId",
     "Subscribe",
     "Unsubscribe",
+    "WatchCamera",
     "WatchSpeakers",
 ]
 
@@ -231,6 +232,17 @@ class WatchSpeakers:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchCamera:
+    """Take stills of what `peer` sends on slot `mid`, told by `StillSeen` once a second; of none if None.
+
+    It works for VP8 alone: a key frame is asked for where none came for a second, and nothing is decoded.
+    """
+
+    peer: PeerId
+    mid: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AskStatistics:
     """Tell what passed so far. Answered by one `StatisticsTold` with this number from each shard."""
 
@@ -256,5 +268,6 @@ Command = (
     | SendMessage
     | CloseChannel
     | WatchSpeakers
+    | WatchCamera
     | AskStatistics
 )

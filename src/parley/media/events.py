@@ -6,7 +6,7 @@ when Python is late: losses are counted, and the lane's next block is a gap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from parley.audio import AudioBlock
@@ -31,6 +31,7 @@ __all__ = [
     "SpeechFlushed",
     "SpeechStarted",
     "StatisticsTold",
+    "StillSeen",
 ]
 
 CloseReason = Literal["removed", "remote", "timeout", "failed", "overflow", "closed"]
@@ -155,6 +156,16 @@ class LevelsHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class StillSeen:
+    """A picture of a watched camera: a WebP file of at most 512 KiB. One that nobody fetched gives way to the next."""
+
+    peer: PeerId
+    webp: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatisticsTold:
     """What passed on one shard."""
 
@@ -176,5 +187,6 @@ Event = (
     | AudioHeard
     | ActiveSpeaker
     | LevelsHeard
+    | StillSeen
     | StatisticsTold
 )

@@ -35,6 +35,7 @@ from parley.media.commands import (
     SpeakerId,
     Subscribe,
     Unsubscribe,
+    WatchCamera,
     WatchSpeakers,
 )
 from parley.media.credits import Credits
@@ -219,6 +220,9 @@ class LoopbackPlane:
             case WatchSpeakers(peer, on):
                 self._watching.watch(peer, on)
                 return peer in self._remotes or peer in self._internals
+            case WatchCamera(peer, mid):
+                remote = self._remotes.get(peer)
+                return remote is not None and remote.watch(mid)
             case AskStatistics(query):
                 peers = sorted([*self._remotes, *self._internals])
                 self._post(StatisticsTold(query, tuple(PeerStatistics(peer) for peer in peers)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from parley.audio import RATE_HZ, SAMPLE_BYTES
 from parley.media.errors import MediaError
-from parley.media.events import ChannelClosed, ChannelDrained, ChannelOpened, Event, MessageReceived
+from parley.media.events import ChannelClosed, ChannelDrained, ChannelOpened, Event, MessageReceived, StillSeen
 from parley.media.peer_spec import PeerSpec, PublicationId
 from parley.media.plane import FRAME_SAMPLES
 
@@ -41,6 +41,8 @@ class LoopbackRemote:
         """Whether messages are read as they come; if not they stay unsent on our side."""
         self.messages: list[tuple[int, str | bytes]] = []
         self.hung_up = False
+        self.watched: str | None = None
+        """The slot that stills are taken of."""
 
     # What a test does.
 
@@ -74,6 +76,11 @@ class LoopbackRemote:
     def send(self, channel: int, data: str | bytes) -> None:
         """Send a message."""
         self._events.append(MessageReceived(self._spec.peer, channel, data))
+
+    def show(self, mid: str, webp: bytes, *, width: int = 640, height: int = 480) -> None:
+        """Send a picture on a slot. Nobody sees it who does not watch."""
+        if mid == self.watched:
+            self._events.append(StillSeen(self._spec.peer, webp, width, height))
 
     def hang_up(self) -> None:
         """Close the connection."""
@@ -118,6 +125,11 @@ class LoopbackRemote:
         if not any(slot.mid == mid and slot.send for slot in self._spec.slots):
             return False
         self._subscriptions[mid] = publication
+        return True
+
+    def watch(self, mid: str | None) -> bool:
+        """Take stills of a slot, or of none."""
+        self.watched = mid
         return True
 
     def hear(self, publication: PublicationId, at_ms: int, frame: bytes) -> None:

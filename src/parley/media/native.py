@@ -38,6 +38,7 @@ from parley.media.commands import (
     SpeakerId,
     Subscribe,
     Unsubscribe,
+    WatchCamera,
     WatchSpeakers,
 )
 from parley.media.credits import Credits
@@ -57,6 +58,7 @@ from parley.media.events import (
     SpeechDrained,
     SpeechFlushed,
     SpeechStarted,
+    StillSeen,
 )
 from parley.media.native_statistics import statistics_told
 from parley.media.peer_spec import Candidate, Fingerprint, PeerId, check_peer_spec
@@ -80,6 +82,7 @@ EVENTS: Mapping[str, Callable[..., Event]] = MappingProxyType(
         "speech_dropped": SpeakerProgress,
         "active_speaker": ActiveSpeaker,
         "levels_heard": LevelsHeard,
+        "still_seen": StillSeen,
         "statistics_told": statistics_told,
     }
 )
@@ -219,7 +222,7 @@ class NativePlane:
     def _submit(self, command: Command) -> None:
         core = self._core
         match command:
-            case AddPeer() | AddInternalPeer() | RemovePeer() | WatchSpeakers() | AskStatistics():
+            case AddPeer() | AddInternalPeer() | RemovePeer() | WatchSpeakers() | WatchCamera() | AskStatistics():
                 self._submit_for_peer(command)
             case Subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing):
                 core.subscribe(peer, mid, publication, preferred_rid, under_pressure, when_missing)
@@ -236,7 +239,9 @@ class NativePlane:
             case CloseChannel(peer, channel):
                 core.close_channel(peer, channel)
 
-    def _submit_for_peer(self, command: AddPeer | AddInternalPeer | RemovePeer | WatchSpeakers | AskStatistics) -> None:
+    def _submit_for_peer(
+        self, command: AddPeer | AddInternalPeer | RemovePeer | WatchSpeakers | WatchCamera | AskStatistics
+    ) -> None:
         match command:
             case AddPeer(spec):
                 self._core.add_peer(spec)
@@ -246,6 +251,8 @@ class NativePlane:
                 self._core.remove_peer(peer)
             case WatchSpeakers(peer, on):
                 self._core.watch_speakers(peer, on)
+            case WatchCamera(peer, mid):
+                self._core.watch_camera(peer, mid)
             case AskStatistics(query):
                 self._core.tell_statistics(query)
 

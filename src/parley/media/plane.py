@@ -14,6 +14,7 @@ nothing waits. Everything that could grow is bounded, and every bound has one ru
 | message bytes unsent, 4 MiB a channel | `Busy`, until `ChannelDrained` |
 | undrained bytes of messages and channels, 1 MiB a peer, each event 256 more | that peer is closed, `overflow` |
 | undrained audio, 5 s a listener | audio is dropped and counted; the lane goes on with a gap |
+| undrained stills, one a peer | the newest stays |
 | undrained levels and active speakers, behind 4 096 events | dropped |
 
 Time: speech leaves in frames of 20 ms on an absolute schedule (start + k * 20 ms, never "now + 20 ms"). A frame goes

@@ -32,13 +32,14 @@ from parley.media.events import (
     SpeechFlushed,
     SpeechStarted,
     StatisticsTold,
+    StillSeen,
 )
 from parley.media.peer_spec import PeerId
 from parley.media.plane import TICK_MS, MediaPlane, PlaneCounters, PlaneIdentity
 
 __all__ = ["PeerEvent", "SpeakerEvent", "Switchboard"]
 
-PeerEvent = PeerConnected | PeerClosed | ChannelOpened | MessageReceived | ChannelDrained | ChannelClosed
+PeerEvent = PeerConnected | PeerClosed | ChannelOpened | MessageReceived | ChannelDrained | ChannelClosed | StillSeen
 SpeakerEvent = SpeechStarted | SpeechDrained | SpeechFlushed | SpeakerProgress
 
 MAX_DEFERRED = 16_384

@@ -43,6 +43,7 @@ class Machine:
             max_session_ms=header.max_session_ms,
             needs_transcript=header.needs_transcript,
             sees=header.sees,
+            camera=header.camera,
             pacing=header.pacing,
             lanes=tuple(LaneId(lane) for lane in header.lanes),
         )

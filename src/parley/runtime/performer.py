@@ -13,7 +13,7 @@ import msgspec
 
 from parley.engines.base import EngineSet, Responder
 from parley.protocol.realtime.ids import ItemId, LaneId, ResponseId
-from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired
+from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired, StillTaken
 from parley.protocol.realtime.outputs import (
     AbandonTool,
     AbandonTranscription,
@@ -33,6 +33,7 @@ from parley.protocol.realtime.outputs import (
     SettleTranscription,
     StartGeneration,
     StartTranscription,
+    TakeStill,
     TranscribeItemAudio,
     TruncateItemAudio,
 )
@@ -40,6 +41,7 @@ from parley.protocol.realtime.server_events import OutputAudioDelta, OutputAudio
 from parley.runtime.adoptions import Adoptions
 from parley.runtime.allowance import Allowance
 from parley.runtime.audio_store import AudioStore
+from parley.runtime.camera import Camera
 from parley.runtime.costs import priced
 from parley.runtime.generations import Generations, Spawn
 from parley.runtime.limits import Limits
@@ -73,6 +75,7 @@ class Performer:
         metrics: SessionMetrics,
         spawn: Spawn,
         playout: Playout | None,
+        camera: Camera,
         tools: ToolExecutor | None = None,
         allowance: Allowance | None = None,
         interim: Responder | None = None,
@@ -84,6 +87,7 @@ class Performer:
         self._links = links
         self._metrics = metrics
         self._playout = playout
+        self._camera = camera
         self._store = store = AudioStore(max_bytes=limits.audio_bytes)
         self._projection = Projection(
             store, delta_bytes=limits.delta_bytes, retrieved_bytes=limits.retrieved_audio_bytes
@@ -127,6 +131,8 @@ class Performer:
                 self._send(output)
             case AudioOut():
                 self._speak(output)
+            case TakeStill():
+                self._mailbox.post(StillTaken(output.response_id, self._camera.show()))
             case StartGeneration():
                 self.generations.start(output.context)
             case CancelGeneration():

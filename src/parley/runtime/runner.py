@@ -61,6 +61,7 @@ from parley.protocol.realtime.inputs import (
 from parley.protocol.realtime.recording import Header
 from parley.protocol.realtime.server_events import ErrorBody, ErrorEvent
 from parley.runtime.attention import Attention, Ears
+from parley.runtime.camera import Camera
 from parley.runtime.clock import Clock
 from parley.runtime.connection import Attachment, Connection
 from parley.runtime.equipment import BARE, Equipment
@@ -119,6 +120,7 @@ class SessionRunner:
             max_chunks=limits.mailbox_chunks,
         )
         self._links = Links(self.session_id, self._mailbox, limits, clock, metrics.slow_reader)
+        self._camera = Camera(clock)
         self._performer = Performer(
             engines,
             self._machine,
@@ -128,6 +130,7 @@ class SessionRunner:
             metrics,
             self._spawn,
             playout,
+            self._camera,
             equipment.tools,
             equipment.allowance,
             equipment.interim,
@@ -171,6 +174,10 @@ class SessionRunner:
     def hear(self, block: AudioBlock) -> bool:
         """Take sound of the call. False if too much waits and it was dropped."""
         return self._mailbox.post_block(block)
+
+    def see(self, webp: bytes) -> None:
+        """Take a still of the call's camera."""
+        self._camera.see(webp)
 
     def heed(self, ears: Ears) -> None:
         """Let `ears` hold silence back where nobody needs it."""

@@ -89,6 +89,10 @@ class SessionHandle:
         """Pass on sound of the call that carries the session. False if too much waits and it was dropped."""
         return self._runner.hear(block)
 
+    def see(self, webp: bytes) -> None:
+        """Pass on a still of the call's camera, a WebP file. Responses are shown the latest one."""
+        self._runner.see(webp)
+
     def heed(self, ears: Ears) -> None:
         """Let whoever hears the call hold silence back where nobody needs it."""
         self._runner.heed(ears)
@@ -167,12 +171,14 @@ class Supervisor:
         max_session_ms: int | None = None,
         playout: Playout | None = None,
         in_call: bool = False,
+        camera: bool = False,
         equipment: Equipment = BARE,
     ) -> SessionHandle:
         """Start a session; with a `playout` its speech is server-paced. Raises `AtCapacity`.
 
         It waits for its first connection for `Limits.unattached_ms` and ends with its last. With `in_call` it needs no
-        connection: it hears by `SessionHandle.hear` and lives until `hang_up`.
+        connection: it hears by `SessionHandle.hear` and lives until `hang_up`. `camera`: it also sees, by
+        `SessionHandle.see`.
         """
         engines = equipment.engines or self._engines
         self._refuse_if_full()
@@ -186,6 +192,7 @@ class Supervisor:
             max_session_ms=max_session_ms or self._limits.max_session_ms,
             needs_transcript=not engines.responder.capabilities.audio_in,
             sees=engines.responder.capabilities.images,
+            camera=camera and engines.responder.capabilities.images,
             pacing="server" if playout else "client",
         )
         runner = SessionRunner(

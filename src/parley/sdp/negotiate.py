@@ -65,12 +65,14 @@ def answer_realtime(
     transport: LocalTransport,
     voice: LocalStream,
     *,
-    video: Literal["decline", "vp8"] = "decline",
+    video: Literal["decline", "hold", "vp8"] = "decline",
     policy: AnswerPolicy = REALTIME,
 ) -> Negotiated:
     """Answer an offer for a conversation: one audio section, one of data channels, video as asked for.
 
-    `voice` is what the AI speaks with. Raises `SdpError` where there is audio that we cannot take, and where there is
+    `voice` is what the AI speaks with. A camera's section is taken where `video` is `vp8`, if it offers that, and else
+    declined; with `hold` what would be taken is answered `inactive`, because aiortc waits for a declined section's
+    transport for ever. Raises `SdpError` where there is audio that we cannot take, and where there is
     nothing to take at all.
     """
     plans: dict[int, MediaPlan | str] = {}
@@ -80,9 +82,9 @@ def answer_realtime(
         if media.description.kind == "audio":
             plans[media.index] = MediaPlan(receive=True, send=voice) if media is heard else "one audio section is taken"
         elif media.description.kind == "video":
-            takes = video == "vp8" and seen is None and media.sends and bool(choose_codecs(media, policy))
+            takes = video != "decline" and seen is None and media.sends and bool(choose_codecs(media, policy))
             seen = media if takes else seen
-            plans[media.index] = MediaPlan(receive=True) if takes else "video is not taken here"
+            plans[media.index] = MediaPlan(receive=video == "vp8") if takes else "video is not taken here"
         elif media.description.kind == "application":
             plans[media.index] = MediaPlan()
     # The mid extension costs bytes in every packet: only where nothing else tells streams apart.

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from parley.auth.permissions import Principal
 from parley.media.allotment import Allotment
@@ -37,12 +38,15 @@ from parley.sdp import (
 from parley.server.problems import Problem
 from parley.server.session_door import Asked, Opened, SessionDoor
 from parley.transports.seated import SeatedCall, SeatToTake
-from parley.transports.webrtc import WebRtcCall, microphone_of
+from parley.transports.webrtc import WebRtcCall, camera_of, microphone_of
 from parley.transports.websocket import Link
 
 __all__ = ["Answered", "RealtimeCalls"]
 
 log = logging.getLogger(__name__)
+
+Video = Literal["vp8", "hold"]
+"""What is answered to a camera, if it offers VP8: see `answer_realtime`."""
 
 _SILENT_BELOW_BYTES = 128 * 1024
 """Where a data channel carries speech (a call without an audio track), one delta must fit into a message."""
@@ -66,6 +70,7 @@ class _Live:
     """The client secret that placed it; None for an operator."""
     transport: LocalTransport
     voice: LocalStream
+    video: Video
     spec: PeerSpec
     sections: tuple[tuple[int, str], ...]
 
@@ -127,18 +132,26 @@ class RealtimeCalls:
             session_id=self._allotment.session_number(),
         )
         voice = LocalStream(self._allotment.ssrc(), cname="parley", stream_id="parley", track_id="voice")
-        negotiated = _negotiated(offer, transport, voice)
+        video: Video = "vp8"
+        negotiated = _negotiated(offer, transport, voice, video=video)
+        camera = any(slot.kind == "video" for slot in negotiated.slots)
+        if camera and not await self._door.sees(who, asked):
+            camera, video = False, "hold"
+            negotiated = _negotiated(offer, transport, voice, video=video)
         call_id = f"rtc_{self._random_bytes(12).hex()}"
         spec = _spec(negotiated, PeerId(call_id), shard)
         seat = self.find_seat(negotiated.remote.ice.ufrag) if negotiated.remote else None
         call = WebRtcCall(board, spec) if seat is None else SeatedCall(board, call_id, seat)
-        opened = await self._door.open(who, asked, playout=call.speaker, in_call=call.speaker is not None)
+        opened = await self._door.open(
+            who, asked, playout=call.speaker, in_call=call.speaker is not None, camera=camera
+        )
         live = _Live(
             call,
             opened,
             who.secret.account if who.secret else None,
             transport,
             voice,
+            video,
             spec,
             _sections(negotiated),
         )
@@ -154,7 +167,7 @@ class RealtimeCalls:
             ice=self._allotment.ice(live.spec.shard),
             session_version=live.transport.session_version + 1,
         )
-        negotiated = _negotiated(offer, transport, live.voice)
+        negotiated = _negotiated(offer, transport, live.voice, video=live.video)
         if _sections(negotiated) != live.sections:
             words = (
                 "An offer to a call restarts its ICE and changes nothing else: offer the same tracks and data channels "
@@ -223,9 +236,9 @@ class RealtimeCalls:
             log.info("call ended", extra={"call_id": call_id, "reason": end, "dropped": live.call.blocks_dropped})
 
 
-def _negotiated(offer: str, transport: LocalTransport, voice: LocalStream) -> Negotiated:
+def _negotiated(offer: str, transport: LocalTransport, voice: LocalStream, *, video: Video) -> Negotiated:
     try:
-        return answer_realtime(parse_offer(offer), transport, voice)
+        return answer_realtime(parse_offer(offer), transport, voice, video=video)
     except SdpError as error:
         text = str(error)
         raise Problem(
@@ -234,7 +247,9 @@ def _negotiated(offer: str, transport: LocalTransport, voice: LocalStream) -> Ne
 
 
 def _spec(negotiated: Negotiated, peer: PeerId, shard: int) -> PeerSpec:
-    publications = {slot.mid: microphone_of(peer) for slot in negotiated.slots if slot.kind == "audio"}
+    publications = {
+        slot.mid: microphone_of(peer) if slot.kind == "audio" else camera_of(peer) for slot in negotiated.slots
+    }
     try:
         return peer_spec_of(negotiated, peer=peer, shard=shard, publications=publications)
     except BadPeerSpec as error:

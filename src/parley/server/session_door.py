@@ -25,7 +25,7 @@ from parley.protocol.realtime.session_config import SessionConfig
 from parley.runtime.equipment import Equipment
 from parley.runtime.permit import Permit
 from parley.runtime.playout import Playout
-from parley.runtime.supervisor import AtCapacity, SessionHandle
+from parley.runtime.supervisor import AtCapacity, SessionHandle, Supervisor
 from parley.server.agent_book import AgentBook, agent_scope
 from parley.server.agent_file import ListedAgent
 from parley.server.engine_room import EngineRoom, NotReady
@@ -121,20 +121,28 @@ class SessionDoor:
             raise Problem(400, config.message, code=config.code, param=config.param, type=config.type)
         return config
 
+    async def sees(self, who: Principal, asked: Asked) -> bool:
+        """Whether the model of the session that would begin looks at pictures. Raises `Problem`."""
+        plan = self.plan(who, asked)
+        await self._supervisor()
+        engines = (await self._equipment(plan)).engines or await self.room.engines()
+        return plan.config.type == "realtime" and engines.responder.capabilities.images
+
     async def open(
-        self, who: Principal, asked: Asked, *, playout: Playout | None = None, in_call: bool = False
+        self,
+        who: Principal,
+        asked: Asked,
+        *,
+        playout: Playout | None = None,
+        in_call: bool = False,
+        camera: bool = False,
     ) -> Opened:
         """Begin a session; with a `playout` its speech is server-paced, `in_call` it lives until it is hung up.
 
-        Raises `Problem`.
+        With a `camera` its model is shown stills. Raises `Problem`.
         """
         plan = self.plan(who, asked)
-        try:
-            supervisor = await self.room.supervisor()
-        except NotReady as error:
-            raise Problem(
-                503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
-            ) from None
+        supervisor = await self._supervisor()
         equipment = await self._equipment(plan)
         tab = self._tab(plan, who)
         seconds = min(plan.scope.max_session_seconds or self.max_session_seconds, self.max_session_seconds)
@@ -145,6 +153,7 @@ class SessionDoor:
                 playout=playout,
                 equipment=replace(equipment, allowance=tab),
                 in_call=in_call,
+                camera=camera,
             )
         except AtCapacity as error:
             if tab is not None:
@@ -153,6 +162,14 @@ class SessionDoor:
                 429, error.reason, code="rate_limit_exceeded", type="rate_limit_error", headers={"retry-after": "5"}
             ) from None
         return Opened(handle, plan.permit, plan.config)
+
+    async def _supervisor(self) -> Supervisor:
+        try:
+            return await self.room.supervisor()
+        except NotReady as error:
+            raise Problem(
+                503, str(error), code="server_starting", type="server_error", headers={"retry-after": "2"}
+            ) from None
 
     async def _equipment(self, plan: SessionPlan) -> Equipment:
         """Give a session what its agent brings along: engines, tools, first words, words for waiting."""

@@ -76,7 +76,7 @@ class Option:
 
 _STAGES = {
     "stt": ("speech recognition", "a /v1/audio/transcriptions server"),
-    "llm": ("the language model", "a /v1/chat/completions server"),
+    "llm": ("the language model", "a /v1/chat/completions server (with #images=yes behind it, one that sees)"),
     "tts": ("speech synthesis", "a /v1/audio/speech server"),
 }
 

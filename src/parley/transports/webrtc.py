@@ -1,4 +1,4 @@
-"""The WebRTC transport: one call of one session, made of a peer, a listener, a speaker and perhaps a data channel.
+"""The WebRTC transport: one call of one session: a peer, a listener, a speaker, perhaps a data channel and a camera.
 
 What lives here: which ends of the media plane a call has, which of the peer's data channels carries events, and when
 the call is over. What does not: SDP, ids and who may call (the server), pacing and codecs (the plane), turns and
@@ -31,6 +31,7 @@ from parley.media.commands import (
     RemovePeer,
     SpeakerId,
     Subscribe,
+    WatchCamera,
 )
 from parley.media.events import (
     ChannelClosed,
@@ -39,6 +40,7 @@ from parley.media.events import (
     MessageReceived,
     PeerClosed,
     PeerConnected,
+    StillSeen,
 )
 from parley.media.peer_spec import PeerSpec, PublicationId, Slot
 from parley.media.switchboard import PeerEvent, Switchboard
@@ -47,7 +49,7 @@ from parley.transports.event_channel import EventChannel
 from parley.transports.paced_speaker import PacedSpeaker, PlayoutReport
 from parley.transports.websocket import Link
 
-__all__ = ["CallEnd", "CallSession", "WebRtcCall", "microphone_of"]
+__all__ = ["CallEnd", "CallSession", "WebRtcCall", "camera_of", "microphone_of"]
 
 CallEnd = Literal["hung_up", "remote", "timeout", "failed", "overflow", "never_connected", "slow_reader", "closed"]
 """`hung_up`: the session ended first. The plane's reasons are kept as they are."""
@@ -60,6 +62,7 @@ class CallSession(Protocol):
     """The session that a call carries (`runtime.supervisor.SessionHandle`)."""
 
     def hear(self, block: AudioBlock) -> bool: ...
+    def see(self, webp: bytes) -> None: ...
     def heed(self, ears: Ears) -> None: ...
     def report_playout(self, report: PlayoutReport) -> None: ...
     def hang_up(self) -> None: ...
@@ -69,6 +72,11 @@ class CallSession(Protocol):
 def microphone_of(peer: str) -> PublicationId:
     """Name what the peer of that id sends."""
     return PublicationId(f"{peer}/microphone")
+
+
+def camera_of(peer: str) -> PublicationId:
+    """Name what the camera of the peer of that id sends."""
+    return PublicationId(f"{peer}/camera")
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class WebRtcCall:
         self._voice = PublicationId(f"{spec.peer}/voice")
         audio = [slot for slot in spec.slots if slot.kind == "audio"]
         self._slot: Slot | None = audio[0] if audio else None
+        self._camera = next((slot.mid for slot in spec.slots if slot.kind == "video" and slot.publication), None)
         self.speaker = PacedSpeaker(board, SpeakerId(f"{spec.peer}/mouth")) if audio else None
         self._state = _State()
         self._changed = asyncio.Event()
@@ -96,6 +105,7 @@ class WebRtcCall:
         self._events: EventChannel | None = None
         self._unannounced: int | None = None
         self._hear: Callable[[AudioBlock], bool] = lambda block: True
+        self._see: Callable[[bytes], None] = lambda webp: None
 
     @property
     def blocks_dropped(self) -> int:
@@ -114,6 +124,7 @@ class WebRtcCall:
         if self.speaker is not None:
             self.speaker.report = session.report_playout
         self._hear = session.hear
+        self._see = session.see
         session.heed(self._ears)
         self._board.on_peer(self._spec.peer, self._take)
         self._board.submit(AddPeer(self._spec))
@@ -156,6 +167,14 @@ class WebRtcCall:
                 self._connected()
             case PeerClosed():
                 self._closed("hung_up" if event.reason == "removed" else event.reason)
+            case StillSeen():
+                self._see(event.webp)
+            case _:
+                self._take_of_channel(event)
+        self._changed.set()
+
+    def _take_of_channel(self, event: ChannelOpened | ChannelClosed | MessageReceived | ChannelDrained) -> None:
+        match event:
             case ChannelOpened():
                 if event.ordered and event.max_retransmits is None and event.channel != self._unannounced:
                     self._channels[event.channel] = event
@@ -176,7 +195,6 @@ class WebRtcCall:
             case ChannelDrained():
                 if self._events is not None and event.channel == self._events.channel:
                     self._events.drained(event.drained_bytes)
-        self._changed.set()
 
     def _connected(self) -> None:
         if self._state.connected:
@@ -186,6 +204,8 @@ class WebRtcCall:
         if self._spec.sctp is not None and self._spec.dtls_role == "active":
             self._unannounced = 0
             self._board.submit(OpenChannel(self._spec.peer, 0, "", negotiated=True))
+        if self._camera is not None:
+            self._board.submit(WatchCamera(self._spec.peer, self._camera))
         slot = self._slot
         if slot is None:
             return

@@ -1,7 +1,7 @@
 """A small device on aiortc, run in an environment of its own: no test itself.
 
-Argument: a JSON object, see `Device`. Orders come as lines of JSON on standard input (`speak`, `send`, `open`, `save`,
-`hangup`), and what happens goes out as lines of JSON, each with `at_ms` of CLOCK_MONOTONIC.
+Argument: a JSON object, see `Device`. Orders come as lines of JSON on standard input (`speak`, `send`, `open`, `show`,
+`look`, `save`, `hangup`), and what happens goes out as lines of JSON, each with `at_ms` of CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import aiortc
 import aiortc.rtcrtpsender
 import av
 from aiortc.codecs.base import Encoder
-from aiortc.mediastreams import AudioStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 RATE_HZ = 48_000
 FRAME = 960
@@ -70,6 +70,37 @@ class Microphone(AudioStreamTrack):  # type: ignore[misc]
         frame.pts = self.frames * FRAME
         self.frames += 1
         return frame
+
+
+class Camera(VideoStreamTrack):  # type: ignore[misc]
+    """Shows one colour, 15 times a second, until it is switched off."""
+
+    def __init__(self, colour: list[int]) -> None:
+        super().__init__()
+        self.colour = colour
+        self.on = asyncio.Event()
+        self.on.set()
+        self.frames = 0
+
+    async def recv(self) -> Any:
+        await self.on.wait()
+        await asyncio.sleep(1 / 15)
+        frame = av.VideoFrame(320, 240, "rgb24")
+        frame.planes[0].update(bytes(self.colour) * (320 * 240))
+        frame = frame.reformat(format="yuv420p")
+        frame.pts = self.frames * 6_000
+        frame.time_base = fractions.Fraction(1, 90_000)
+        self.frames += 1
+        return frame
+
+
+def look_at(path: str) -> None:
+    """Tell the size of a picture and the colour of its middle."""
+    with av.open(path) as file:
+        frame = next(file.decode(video=0)).reformat(format="rgb24")
+    plane = frame.planes[0]
+    at = frame.height // 2 * plane.line_size + frame.width // 2 * 3
+    tell(picture=path, width=frame.width, height=frame.height, colour=list(bytes(plane)[at : at + 3]))
 
 
 class NarrowOpus(Encoder):  # type: ignore[misc]
@@ -160,6 +191,7 @@ class Ears:
 class Device:
     """`url`, `key`, `path`: where to call. `channel`: a label, or null for none. `codec`: opus or PCMU. `narrow`: 8 kHz
     Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead of the server's addresses.
+    `camera`: the colour that it shows, or null for none.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -167,6 +199,7 @@ class Device:
         self.peer = aiortc.RTCPeerConnection()
         self.microphone = Microphone()
         self.ears = Ears()
+        self.camera = Camera(options["camera"]) if options.get("camera") else None
         self.channel: Any = None
         self.listening: asyncio.Task[None] | None = None
 
@@ -185,6 +218,8 @@ class Device:
             transceiver = next(each for each in self.peer.getTransceivers() if each.sender is sender)
             known = aiortc.RTCRtpSender.getCapabilities("audio").codecs
             transceiver.setCodecPreferences([codec for codec in known if codec.name == "PCMU"])
+        if self.camera is not None:
+            self.peer.addTrack(self.camera)
         if options.get("channel"):
             self.open(options["channel"])
 
@@ -240,6 +275,11 @@ class Device:
                 self.channel.send(json.dumps(order["event"]))
             case "open":
                 self.open(order["label"])
+            case "show" if self.camera is not None:
+                self.camera.colour = order["colour"]
+                (self.camera.on.set if order["colour"] else self.camera.on.clear)()
+            case "look":
+                look_at(order["path"])
             case "save":
                 self.ears.save(order["path"])
 

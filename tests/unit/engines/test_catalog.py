@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "entry_points", entry_points)
 
 
-def build(stage: str, **settings: str) -> object:
+def build(stage: str, **settings: Any) -> object:
     return build_engine(stage, StageSettings(**settings), Path("models"))
 
 

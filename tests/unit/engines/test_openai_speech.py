@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ async def speak(engine: OpenAISynthesizer, *, voice: str = "alloy", speed: float
         await engine.aclose()
 
 
-def engine_at(stub: StubOpenAI, **settings: str) -> OpenAISynthesizer:
+def engine_at(stub: StubOpenAI, **settings: Any) -> OpenAISynthesizer:
     return OpenAISynthesizer(StageSettings(stub.url, **settings), timeouts=Timeouts(0.5, 1.5, 0.4))
 
 

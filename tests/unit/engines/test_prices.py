@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from parley.engines.base import ChatModel
 from parley.engines.catalog import EngineConfigError, EngineSettings, StageSettings, build_engine, engine_prices
 from parley.engines.prices import FREE, PriceError, Prices, read_prices, without_prices
 
@@ -43,6 +45,28 @@ def test_what_is_no_price_is_refused(targets: dict[str, str | None], words: str)
         read_prices(targets)
     with pytest.raises(EngineConfigError, match=words):
         engine_prices({stage: StageSettings(target) for stage, target in targets.items()})
+
+
+@pytest.mark.parametrize(
+    ("target", "sees"),
+    [
+        ("http://x.example/v1", False),
+        ("http://x.example/v1#images=yes", True),
+        ("http://x.example/v1#input=1&images=yes", True),
+        ("http://x.example/v1#images=no", False),
+        ("https://api.openai.com/v1", True),
+    ],
+)
+def test_whether_a_model_looks_at_pictures_is_written_behind_its_url(tmp_path: Path, target: str, sees: bool) -> None:
+    settings = StageSettings(target, model="m", key="k")
+    engine = cast("ChatModel", build_engine("llm", settings, tmp_path))
+    assert engine.capabilities.images is sees
+    assert engine_prices({"llm": settings}).input == ("input" in target)
+
+
+def test_pictures_are_wanted_or_not(tmp_path: Path) -> None:
+    with pytest.raises(EngineConfigError, match="images='maybe' is neither yes nor no"):
+        build_engine("llm", StageSettings("http://x.example/v1#images=maybe", model="m"), tmp_path)
 
 
 def test_the_engine_never_sees_its_price(tmp_path: Path) -> None:

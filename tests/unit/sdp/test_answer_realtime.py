@@ -30,6 +30,10 @@ def answered(text: str, *, video: bool = False, transport: LocalTransport | None
     )
 
 
+def held(text: str) -> Negotiated:
+    return answer_realtime(parse_offer(text), our_transport(), our_stream(), video="hold")
+
+
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 def test_answers_are_those_on_file(name: str) -> None:
     assert GOLDEN[name] == (ANSWERS / f"{name}.sdp").read_bytes().decode()
@@ -294,6 +298,16 @@ def test_simulcast_is_not_taken_up() -> None:
     negotiated = answered(offer_text("chromium_simulcast"), video=True)
     assert "a=rid" not in negotiated.answer
     assert negotiated.slots[1].receive == (StreamIds(),)
+
+
+def test_video_may_be_held_so_that_a_call_without_it_connects_everywhere() -> None:
+    for name in ("chromium_audio_video_data", "aiortc_audio_video_data", "firefox_audio_video_data"):
+        negotiated = held(offer_text(name))
+        seen, blind = answered(offer_text(name), video=True), negotiated.slots[1]
+        assert (blind.kind, blind.direction, blind.receive) == ("video", "inactive", ())
+        assert negotiated.answer == seen.answer.replace("a=recvonly", "a=inactive")
+    assert held(offer_text("chromium_audio_video_data").replace(" VP8/", " VP7/")).declined
+    assert not held(CHROMIUM).declined
 
 
 def test_video_that_only_wants_to_receive_is_declined() -> None:

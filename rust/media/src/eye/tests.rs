@@ -130,6 +130,15 @@ fn another_stream_begins_anew() {
 }
 
 #[test]
+fn a_clock_that_began_anew_is_followed() {
+    let (mut eye, now) = (Eye::default(), Instant::now());
+    assert_eq!(show(&mut eye, now, &packets(10, 5_000_000, &key_frame(60), 15)).len(), 1);
+    let late = packets(20, 5_000_000 - STEP, &key_frame(60), 15);
+    assert!(show(&mut eye, now + LOOK_EVERY, &late).is_empty(), "older than what was seen");
+    assert_eq!(show(&mut eye, now + LOOK_EVERY, &packets(30, 7, &key_frame(60), 15)).len(), 1);
+}
+
+#[test]
 fn nothing_grows_beyond_the_largest_still() {
     let (mut eye, now) = (Eye::default(), Instant::now());
     let endless =

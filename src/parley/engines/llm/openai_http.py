@@ -30,9 +30,9 @@ __all__ = ["OpenAIChatModel", "build"]
 class OpenAIChatModel:
     """Generate by HTTP. Any number at once; a cancelled one closes its connection, which tells the server to stop."""
 
-    def __init__(self, settings: StageSettings, *, timeouts: Timeouts | None = None, images: bool = False) -> None:
+    def __init__(self, settings: StageSettings, *, timeouts: Timeouts | None = None) -> None:
         self._endpoint = Endpoint("llm", settings, timeouts=timeouts)
-        self._images = images or self._endpoint.is_openai
+        self._images = settings.images or self._endpoint.is_openai
         self._create = self._endpoint.client.chat.completions.create
         self._sends_usage_option = True
         self._open: set[ReadAhead[Chunk]] = set()

@@ -33,6 +33,7 @@ __all__ = [
     "PlayoutStarted",
     "QuotasChanged",
     "SessionExpired",
+    "StillTaken",
     "Tick",
     "ToolFailed",
     "ToolReturned",
@@ -179,6 +180,13 @@ class ToolFailed(msgspec.Struct, frozen=True, tag=True):
     error: McpError
 
 
+class StillTaken(msgspec.Struct, frozen=True, tag=True):
+    """Answer to `TakeStill`: what the camera shows, as a `data:` URI; None if it shows nothing now."""
+
+    response_id: ResponseId
+    image_url: str | None
+
+
 class QuotasChanged(msgspec.Struct, frozen=True, tag=True):
     """What is left of the client's quotas, after a response was counted: told to every connection."""
 
@@ -217,6 +225,7 @@ Input = (
     | McpListingFailed
     | ToolReturned
     | ToolFailed
+    | StillTaken
     | QuotasChanged
     | SessionExpired
     | Tick

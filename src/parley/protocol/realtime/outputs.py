@@ -32,6 +32,7 @@ __all__ = [
     "SettleTranscription",
     "StartGeneration",
     "StartTranscription",
+    "TakeStill",
     "TranscribeItemAudio",
     "TranscriptionOptions",
     "TruncateItemAudio",
@@ -175,6 +176,12 @@ class StartGeneration(msgspec.Struct, frozen=True, tag=True):
     context: GenerationContext
 
 
+class TakeStill(msgspec.Struct, frozen=True, tag=True):
+    """Look at the call's camera for response `response_id`, which waits: answer with `StillTaken`, at once."""
+
+    response_id: ResponseId
+
+
 class CancelGeneration(msgspec.Struct, frozen=True, tag=True):
     """Stop generating `response_id`; its further chunks are ignored."""
 
@@ -230,6 +237,7 @@ Output = (
     | TruncateItemAudio
     | DropItemAudio
     | ForgetLane
+    | TakeStill
     | StartGeneration
     | CancelGeneration
     | ListMcpTools

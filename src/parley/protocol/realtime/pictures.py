@@ -23,7 +23,7 @@ def picture_fault(item: ConversationItem, param: str) -> ClientFault | None:
             return ClientFault(
                 code="unsupported_content",
                 message="The model of this session cannot see pictures: leave the input_image out, or have the server "
-                "run a model that sees (--llm).",
+                'run a model that sees (--llm "URL#images=yes").',
                 param=f"{param}.content[{index}]",
             )
     return None

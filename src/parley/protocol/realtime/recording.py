@@ -56,6 +56,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     max_session_ms: int
     needs_transcript: bool = True
     sees: bool = True
+    camera: bool = False
     pacing: Literal["client", "server"] = "client"
     lanes: tuple[str, ...] = ("0",)
     ids: tuple[str, ...] | None = None
@@ -144,6 +145,7 @@ def new_session(header: Header) -> tuple[RealtimeSession, _ReplayedIds | None]:
         max_session_ms=header.max_session_ms,
         needs_transcript=header.needs_transcript,
         sees=header.sees,
+        camera=header.camera,
         pacing=header.pacing,
         lanes=tuple(LaneId(lane) for lane in header.lanes),
     )

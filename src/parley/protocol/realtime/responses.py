@@ -51,7 +51,7 @@ from parley.protocol.realtime.items import (
     MessageItem,
 )
 from parley.protocol.realtime.mcp import McpServers
-from parley.protocol.realtime.outputs import CancelGeneration, DropItemAudio, StartGeneration
+from parley.protocol.realtime.outputs import CancelGeneration, DropItemAudio, StartGeneration, TakeStill
 from parley.protocol.realtime.planning import Plan, plan_response
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.playout import Cut, Playout
@@ -59,6 +59,7 @@ from parley.protocol.realtime.response import Ending, LiveResponse
 from parley.protocol.realtime.server_events import ResponseError, StatusDetails
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.protocol.realtime.shortening import kept, over_limit
+from parley.protocol.realtime.stills import STILL_WAIT_MS, Stills
 from parley.protocol.realtime.usage import response_usage
 
 __all__ = ["MAX_GENERATIONS", "MAX_RUNNING", "TRANSCRIPT_WAIT_MS", "Responses"]
@@ -83,6 +84,9 @@ class _Running:
     give_up_at: Ms
     phase: Literal["waiting", "generating", "tools"] = "waiting"
     """Waiting for words, being generated, or waiting for tools that the server runs."""
+    still: Literal["none", "asked", "taken"] = "none"
+    """While words are waited for: whether a look at the camera is under way, or was taken."""
+    image_url: str | None = None
     given: tuple[Item, ...] = ()
     given_tally: InputTally = field(default_factory=InputTally)
     """What the first generation was given, and how much that is."""
@@ -106,6 +110,7 @@ class Responses:
         mcp: McpServers,
         needs_transcript: bool,
         sees: bool,
+        camera: bool = False,
     ) -> None:
         self._effects = effects
         self._conversation = conversation
@@ -114,6 +119,7 @@ class Responses:
         self._mcp = mcp
         self._sees = sees
         self._playout = Playout(effects, conversation, playback)
+        self._stills = Stills(camera=camera)
         self._needs_transcript = needs_transcript
         self._running: dict[ResponseId, _Running] = {}
         self._default: ResponseId | None = None
@@ -236,13 +242,15 @@ class Responses:
                     ),
                 )
             return
-        running.given, running.given_tally = visible(entries, now)
+        if not self._has_looked(running, entries, now):
+            return
+        self._see(running, entries, now)
         if running.plan.from_conversation and over_limit(running.given, running.plan.truncation):
             if running.plan.truncation == "disabled":
                 self._end(running, _TOO_LONG)
                 return
             entries = _shortened(entries, kept(running.given, running.plan.truncation))
-            running.given, running.given_tally = visible(entries, now)
+            self._see(running, entries, now)
         if (broken := _unheard(entries)) is not None and broken.reading is not None:
             self._end(running, _failed(broken.reading.code, broken.reading.message))
             return
@@ -250,6 +258,28 @@ class Responses:
         running.generations = 1
         running.tally.add(running.given_tally)
         self._effects.add(StartGeneration(running.plan.context(running.live.response_id, running.given)))
+
+    def _has_looked(self, running: _Running, entries: tuple[Entry, ...], now: Ms) -> bool:
+        """Whether the response need not wait for a look at the camera; the first time, ask for it."""
+        looks = self._stills.camera and running.plan.from_conversation and running.still == "none"
+        if looks and self._stills.wanted(visible(entries, now)[0]):
+            running.still = "asked"
+            running.give_up_at = Ms(now + STILL_WAIT_MS)
+            self._effects.add(TakeStill(running.live.response_id))
+        return running.still != "asked" or now >= running.give_up_at
+
+    def still_taken(self, response_id: ResponseId, image_url: str | None) -> None:
+        """Take the answer to a look at the camera."""
+        running = self._running.get(response_id)
+        if running is not None and running.still == "asked":
+            running.still, running.image_url = "taken", image_url
+
+    def _see(self, running: _Running, entries: tuple[Entry, ...], now: Ms) -> None:
+        """Settle what the first generation is given."""
+        items, tally = visible(entries, now)
+        if running.plan.from_conversation:
+            items = self._stills.placed(items, tally, running.live.response_id, running.image_url)
+        running.given, running.given_tally = items, tally
 
     def _waits(self, entries: Iterable[Entry]) -> bool:
         return self._needs_transcript and any(

@@ -81,6 +81,7 @@ from parley.protocol.realtime.inputs import (
     PlayoutStarted,
     QuotasChanged,
     SessionExpired,
+    StillTaken,
     Tick,
     ToolFailed,
     ToolReturned,
@@ -122,7 +123,8 @@ class RealtimeSession:
 
     `now` and every later `now` are of the same monotonic clock; `created_unix` is the wall-clock second that belongs to
     it. `needs_transcript`: the model's input is the recognised text (any cascade), so responses wait for it.
-    `sees`: the model takes pictures. `pacing`: whether the client or the server plays the assistant's audio.
+    `sees`: the model takes pictures; `camera`: a camera shows it some. `pacing`: whether the client or the server plays
+    the assistant's audio.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class RealtimeSession:
         max_session_ms: int,
         needs_transcript: bool = True,
         sees: bool = True,
+        camera: bool = False,
         pacing: Pacing = "client",
         lanes: tuple[str, ...] = ("0",),
     ) -> None:
@@ -169,6 +172,7 @@ class RealtimeSession:
             mcp=self._mcp,
             needs_transcript=needs_transcript,
             sees=sees,
+            camera=camera,
         )
         self._editing = Editing(
             self._effects,
@@ -246,10 +250,11 @@ class RealtimeSession:
         | TranscriptFailed
         | PlayoutStarted
         | PlayoutDrained
-        | PlayoutFlushed,
+        | PlayoutFlushed
+        | StillTaken,
         now: Ms,
     ) -> None:
-        """Take what recognisers and playback say."""
+        """Take what recognisers, playback and the camera say."""
         match input:
             case TranscriptPartial():
                 self._transcripts.partial(input.item_id, input.text, input.stable_chars)
@@ -263,6 +268,8 @@ class RealtimeSession:
                 self._responses.playout_drained(input.response_id)
             case PlayoutFlushed():
                 self._responses.playout_flushed(input.item_id, input.samples)
+            case StillTaken():
+                self._responses.still_taken(input.response_id, input.image_url)
             case _:
                 assert_never(input)
 
