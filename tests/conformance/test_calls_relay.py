@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from client_venvs import client_python
-from native_calls import APP, SECRET, native_calls
+from native_calls import APP, SECRET, calls_settings, native_calls
 from spoken import heard, models_dir, say, word_error_rate
 from udp_relay import udp_relay
 
@@ -89,6 +89,14 @@ def check_replies(report: dict[str, Any]) -> None:
         assert replies[step] == {"status": 200, "body": attached}
 
 
+def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
+    """Read one value out of the metrics."""
+    for line in report["metrics"].splitlines():
+        if line.startswith(f"{name}{{") and all(f'{label}="{value}"' in line for label, value in labels.items()):
+            return float(line.rpartition(" ")[2])
+    raise AssertionError(f"{name} {labels}: not in\n{report['metrics']}")
+
+
 def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path) -> None:
     with native_calls() as server:
         report = relayed(tmp_path, server.url, None)
@@ -98,6 +106,14 @@ def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path
     assert content_type == "application/sdp"
     assert word_error_rate(PERSON, heard(recorded(tmp_path, "endpoint"))) <= 0.15
     assert word_error_rate(ENDPOINT, heard(recorded(tmp_path, "person"))) <= 0.15
+    assert value_of(report, "parley_calls_received_packets_total", app=APP) > 300
+    assert value_of(report, "parley_calls_sent_packets_total", app=APP) > 300
+    assert value_of(report, "parley_calls_sent_bytes_total", app=APP) > 3_000
+    assert value_of(report, "parley_calls_lost_packets_total", app=APP) == 0
+    assert value_of(report, "parley_calls_layers", app=APP) == 2
+    assert 0 < value_of(report, "parley_calls_worst_jitter_seconds", app=APP) < 1
+    assert value_of(report, "parley_calls_sessions", app=APP) == 2
+    assert report["sessions"]["A"] not in report["metrics"], "no session is a label unless the operator wants it"
     states = {each["sessionId"]: each["state"] for each in report["replies"]["sessions"]["body"]["sessions"]}
     assert set(states.values()) == {"connected"}
 
@@ -108,7 +124,8 @@ def real_engines() -> EngineSet:
 
 
 def test_a_person_and_the_ai_of_this_server_understand_each_other_without_a_connection(tmp_path: Path) -> None:
-    with udp_relay() as network, native_calls(relay=network, build=real_engines) as server:
+    settings = calls_settings(calls_track_metrics=True)
+    with udp_relay() as network, native_calls(settings, relay=network, build=real_engines) as server:
         media = server.app.parts.media
         assert media is not None
         before = media.counters
@@ -133,3 +150,11 @@ def test_a_person_and_the_ai_of_this_server_understand_each_other_without_a_conn
     decoded, encoded = after.frames_decoded - before.frames_decoded, after.frames_encoded - before.frames_encoded
     assert 0.9 * sent["packets"] <= decoded <= sent["packets"] + 100
     assert given["packets"] <= encoded <= given["packets"] + 100
+
+    # The operator asked for every track.
+    mine = {"app": APP, "session": report["sessions"]["A"], "mid": "0"}
+    assert value_of(report, "parley_calls_local_track_packets_total", **mine, track="user-mic") >= sent["packets"]
+    assert value_of(report, "parley_calls_local_track_lost_packets_total", **mine) == 0
+    pulled = {**mine, "from": report["sessions"]["B"], "track": "ai-generated-voice"}
+    assert value_of(report, "parley_calls_remote_track_packets_total", **pulled) >= given["packets"]
+    assert value_of(report, "parley_calls_remote_track_loss_ratio", **pulled) == 0

@@ -31,7 +31,7 @@ from parley.protocol.calls import (
 )
 from parley.testing.virtual_time import VirtualClock
 
-__all__ = ["APP", "SECRET", "CallsWorld", "Client"]
+__all__ = ["APP", "OTHER_APP", "SECRET", "CallsWorld", "Client"]
 
 APP = "a" * 32
 OTHER_APP = "b" * 32
@@ -49,6 +49,7 @@ class CallsWorld:
     """A service, its plane, and time. Make it inside a loop of virtual time."""
 
     limits: CallsLimits = field(default_factory=CallsLimits)
+    track_metrics: bool = False
 
     def __post_init__(self) -> None:
         numbers, ids = _bytes(), itertools.count(1)
@@ -68,6 +69,7 @@ class CallsWorld:
             clock=VirtualClock(),
             new_id=lambda: f"{next(ids):032x}",
             limits=self.limits,
+            track_metrics=self.track_metrics,
         )
 
     @property

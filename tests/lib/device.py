@@ -26,6 +26,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "conformance/devices/aiortc_devic
 WAIT_S = 60
 _LOUD = 200
 _PACKET_MS = 20
+_ALONE_MS = 200
 
 Event = dict[str, Any]
 
@@ -150,13 +151,20 @@ class Heard:
 
     def sent_ms(self, pause_ms: int = 1_000) -> list[int]:
         """Give how much sound was sent before each pause, by sequence numbers: lost packets count, pauses do not."""
-        lengths, first = [], 0
-        for at, (number, came) in enumerate(self.packets):
-            last = at + 1 == len(self.packets)
-            if last or self.packets[at + 1][1] - came > pause_ms:
-                lengths.append(((number - self.packets[first][0]) % 65_536 + 1) * _PACKET_MS)
+        lengths, first, packets = [], 0, self._spoken()
+        for at, (number, came) in enumerate(packets):
+            last = at + 1 == len(packets)
+            if last or packets[at + 1][1] - came > pause_ms:
+                lengths.append(((number - packets[first][0]) % 65_536 + 1) * _PACKET_MS)
                 first = at + 1
         return lengths
+
+    def _spoken(self) -> list[tuple[int, float]]:
+        """Leave out the packets of silence that come alone, every 2 s of a pause."""
+        times = [float("-inf"), *(came for _, came in self.packets), float("inf")]
+        apart = [after - before > _ALONE_MS for before, after in pairwise(times)]
+        alone = [before and after for before, after in pairwise(apart)]
+        return [packet for packet, is_alone in zip(self.packets, alone, strict=True) if not is_alone]
 
     def joined(self) -> bytes:
         """Give all that was heard without the pauses, whoever made them: the speaker, or an engine that was late."""

@@ -198,7 +198,9 @@ async def test_statistics_are_told_by_session() -> None:
         session, _ = await pushed(http)
         told = await http.get(f"{BASE}/sessions/{session}/statistics")
         assert told.status_code == 200
-        assert told.json() == {"estimateBitsPerSecond": None, "roundTripMs": None, "local": [], "remote": []}
+        layer = {"rid": None, "packets": 0, "payloadBytes": 0, "lost": 0, "jitterMs": 0.0, "bitsPerSecond": 0}
+        given = {"mid": "0", "trackName": "mic", "keyframesAsked": 0, "layers": [layer]}
+        assert told.json() == {"estimateBitsPerSecond": None, "roundTripMs": None, "local": [given], "remote": []}
 
 
 async def test_metrics_count_by_app() -> None:

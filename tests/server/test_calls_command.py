@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -38,6 +39,10 @@ async def test_sessions_are_listed_shown_and_ended_and_tokens_minted() -> None:
         assert rows[bob].endswith("meeting")
         shown = (await run("show", alice, "--url", server.url)).output.splitlines()
         assert shown[1].split() == ["0", "local", "mic", "active", "0"]
+        assert shown[3].split() == ["mid", "way", "layer", "packets", "lost", "jitter", "kbit/s"]
+        assert shown[4].split() == ["0", "local", "0", "0", "0.0", "ms", "0"]
+        whole = json.loads((await run("show", alice, "--json", "--url", server.url)).output)
+        assert whole["tracks"][0]["trackName"] == whole["statistics"]["local"][0]["trackName"] == "mic"
         minted = (await run("token", "--listen", f"{alice}/mic", "--url", server.url)).output.strip()
         assert minted.startswith("ct_")
         refused = await run("kick", alice, "--app", f"{APP}:wrong", "--url", server.url)

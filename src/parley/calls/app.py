@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from parley.calls.allowance import Allowance
 from parley.calls.seat import Occupant, SeatedTracks
 from parley.calls.session import CallsSession
+from parley.calls.silence import Silence
 from parley.calls.transceiver import Publication, SessionId, Source
 from parley.media.peer_spec import PeerId
 
@@ -49,6 +50,7 @@ class Member:
     """The peer that was announced to the plane."""
     watches: bool = False
     """Whether the plane tells who speaks of those that this session pulls."""
+    silence: Silence = field(default_factory=Silence)
     published: frozenset[str] = frozenset()
     """The names that others were told of."""
     gone: bool = False
@@ -72,6 +74,11 @@ class CallsApp:
         """Give a track that can be pulled."""
         member = self.members.get(source.session_id)
         return member.session.publication(source.track_name) if member else None
+
+    def fell_silent(self, source: Source) -> bool:
+        """Say whether a track ended because nothing came on it."""
+        member = self.members.get(source.session_id)
+        return member is not None and member.session.fell_silent(source.track_name)
 
     def subscribers(self) -> Counter[Source]:
         """Count who pulls what."""

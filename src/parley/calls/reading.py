@@ -13,7 +13,7 @@ from parley.calls.transceiver import SessionId, Source
 from parley.protocol.calls import TrackItem, TrackReply
 from parley.sdp import Offer, OfferedMedia
 
-__all__ = ["media_of", "name_of", "not_found", "receiving", "shown", "source_of"]
+__all__ = ["fell_silent", "media_of", "name_of", "not_found", "receiving", "shown", "source_of"]
 
 _MAX_NAME = 512
 
@@ -63,6 +63,15 @@ def not_found(source: Source) -> TrackReply:
         "left, closed the track, or has not sent its offer yet"
     )
     return TrackReply("", source.session_id, source.track_name, "not_found_track_error", words)
+
+
+def fell_silent(source: Source) -> TrackReply:
+    """Say that a track ended because nothing came on it."""
+    words = (
+        f"{shown(source.track_name)} of session {shown(source.session_id)} ended because no packet of it came; its "
+        "publisher sends something, and publishes it again"
+    )
+    return TrackReply("", source.session_id, source.track_name, "empty_track_error", words)
 
 
 def shown(name: str) -> str:

@@ -25,6 +25,7 @@ from parley.calls.faults import CallsFault, bad_description
 from parley.calls.limits import CallsLimits
 from parley.calls.notices import ActiveSpeaker, Notice, SessionClosing, SubscribersChanged, TrackEnded, encode
 from parley.calls.seat import Occupant, Seat, seated_tracks
+from parley.calls.survey import Surveyed
 from parley.calls.transceiver import SessionId, Source, publication_id
 from parley.calls.wires import PlaneWires
 from parley.media.commands import WatchSpeakers
@@ -262,12 +263,6 @@ class Roster:
 
     # Time.
 
-    async def run(self) -> None:
-        """Look after sessions until cancelled."""
-        while True:
-            await asyncio.sleep(1)
-            self.tick()
-
     def tick(self) -> None:
         """End what nobody uses, and tell counts that changed."""
         now = self._clock.now()
@@ -282,6 +277,29 @@ class Roster:
                     self.settle(app, member)
             self._tell_counts(app, counts)
 
+    def end_silent_tracks(self, told: Surveyed) -> None:
+        """End the tracks on which nothing comes any more.
+
+        A third-party session's stay: a server on the far end speaks when it has something to say.
+        """
+        now, limit = self._clock.now(), self.limits.silent_track_ms
+        if limit is None:
+            return
+        for app in self.apps.values():
+            for member in app.members.values():
+                session = member.session
+                if session.third_party or not member.connected or session.negotiation.pending is not None:
+                    continue
+                packets = {
+                    given.mid: sum(layer.packets for layer in given.layers)
+                    for each in told.get(member.peer or PeerId(""), ())
+                    for given in each.publications
+                }
+                if silent := member.silence.review(now, session.transceivers.values(), packets, limit):
+                    session.end_silent(silent)
+                    self.settle(app, member)
+                    _log.info("calls tracks ended", extra={"session_id": session.session_id, "reason": "no packets"})
+
     def close(self, reason: str) -> None:
         """End every session."""
         for app in self.apps.values():
@@ -289,8 +307,10 @@ class Roster:
                 self.end(app, member, reason)
 
     def _overdue(self, member: Member, now: int, counts: Counter[Source]) -> str | None:
-        if not member.was_connected:
-            return "never connected" if now - member.used_at > self.limits.never_connected_ms else None
+        if not member.connected:
+            if now - member.used_at <= self.limits.never_connected_ms:
+                return None
+            return "without a connection" if member.was_connected else "never connected"
         if not member.session.third_party:
             return None
         session = member.session

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from parley.calls.access import Access, authorize
 from parley.calls.allowance import Allowance
@@ -20,16 +20,16 @@ from parley.calls.negotiation import Negotiation, TransportFacts
 from parley.calls.reading import name_of, source_of
 from parley.calls.roster import Roster
 from parley.calls.seat import Seat
-from parley.calls.session import MAX_TRACKS, CallsSession
+from parley.calls.session import MAX_TRACKS, CallsSession, Sources
 from parley.calls.session_statistics import session_statistics
+from parley.calls.survey import Survey, Surveyed
 from parley.calls.tokens import TokenScope, TokenStore
-from parley.calls.transceiver import Publication, SessionId, Source
+from parley.calls.traffic import Traffic
+from parley.calls.transceiver import SessionId, Source
 from parley.calls.turn_credentials import TurnCredentials
 from parley.media.allotment import Allotment
-from parley.media.commands import AskStatistics
-from parley.media.events import StatisticsTold
-from parley.media.statistics import PeerStatistics
 from parley.media.switchboard import Switchboard
+from parley.observe.families import Family, Row
 from parley.protocol.calls import (
     ChannelItem,
     ChannelsRequest,
@@ -56,7 +56,12 @@ from parley.sdp import Fingerprint, LocalCandidate
 
 __all__ = ["CallsService"]
 
-_STATISTICS_S = 2.0
+_LOOKS_EVERY_S = 5
+_APP_COUNTS = (
+    ("parley_calls_sessions", "Live sessions of a Calls app."),
+    ("parley_calls_local_tracks", "Tracks that sessions of a Calls app publish."),
+    ("parley_calls_remote_tracks", "Tracks that sessions of a Calls app pull."),
+)
 
 
 class CallsService:
@@ -73,6 +78,7 @@ class CallsService:
         clock: Clock,
         new_id: Callable[[], str],
         limits: CallsLimits | None = None,
+        track_metrics: bool = False,
     ) -> None:
         self.turn = turn
         self._limits = limits or CallsLimits()
@@ -82,7 +88,9 @@ class CallsService:
         self._tokens = tokens
         self._clock = clock
         self._new_id = new_id
-        self._queries = 0
+        self._survey = Survey(switchboard)
+        self._traffic = Traffic(self._roster.apps)
+        self._track_metrics = track_metrics
 
     @property
     def app_ids(self) -> Iterable[str]:
@@ -115,8 +123,31 @@ class CallsService:
     async def run(self) -> None:
         """Look after sessions until cancelled."""
         while True:
-            await asyncio.sleep(1)
-            self._roster.tick()
+            for _ in range(_LOOKS_EVERY_S):
+                await asyncio.sleep(1)
+                self._roster.tick()
+            told = await self.look()
+            if told is not None:
+                self._roster.end_silent_tracks(told)
+
+    async def look(self) -> Surveyed | None:
+        """See what passes, and count it; None where the plane is busy, and there is nothing new."""
+        if not len(self._roster) or not self._switchboard.live:
+            told: Surveyed = {}
+        else:
+            try:
+                told = await self._survey.ask()
+            except TimeoutError:
+                return None
+        self._traffic.take(self._roster.apps.values(), told)
+        return told
+
+    def families(self) -> Iterator[Family]:
+        """Give what Prometheus is told of calls; `look` before."""
+        for place, (name, words) in enumerate(_APP_COUNTS):
+            rows = [Row((app_id,), self.count(app_id)[place]) for app_id in self.app_ids]
+            yield Family(name, words, "gauge", ("app",), rows)
+        yield from self._traffic.families(tracks=self._track_metrics)
 
     def close(self, reason: str) -> None:
         """End every session."""
@@ -167,26 +198,12 @@ class CallsService:
     async def statistics(self, access: Access, session_id: str) -> SessionStatistics:
         """Tell what passed over a session so far."""
         member = self._roster.member(access, session_id)
-        self._queries += 1
-        told: list[PeerStatistics] = []
-        missing = self._switchboard.identity.shards
-        complete = asyncio.Event()
-
-        def take(answer: StatisticsTold) -> None:
-            nonlocal missing
-            told.extend(answer.peers)
-            missing -= 1
-            if missing == 0:
-                complete.set()
-
-        self._switchboard.on_statistics(self._queries, take)
-        self._switchboard.submit(AskStatistics(self._queries))
         try:
-            async with asyncio.timeout(_STATISTICS_S):
-                await complete.wait()
+            told = await self._survey.ask()
         except TimeoutError:
             raise CallsFault(503, "temporarily_unavailable_error", "The media plane is busy. Ask again.") from None
-        return session_statistics(member.session, told)
+        peer = member.session.negotiation.peer
+        return session_statistics(member.session, told.get(peer, ()) if peer else ())
 
     def sessions(self, access: Access) -> list[ListedSession]:
         """List an app's sessions, for its operator."""
@@ -332,7 +349,7 @@ class CallsService:
         async with self._roster.mutation(access, session_id, offers=True) as member:
             return member.session.discover(offer, self._new_id)
 
-    async def _sources(self, access: Access, session_id: str, items: Sequence[TrackItem]) -> dict[Source, Publication]:
+    async def _sources(self, access: Access, session_id: str, items: Sequence[TrackItem]) -> Sources:
         """Find what the items name, and wait a while for what is not there yet: publishers are often just behind."""
         wanted = dict.fromkeys(source_of(item) for item in items)
         access.check_pull(wanted)
@@ -348,7 +365,7 @@ class CallsService:
         for source in wanted:
             if publication := access.app.find(source):
                 found[source] = publication
-        return found
+        return Sources(found, frozenset(source for source in wanted if access.app.fell_silent(source)))
 
     def _listed(self, member: Member, now: int, counts: Counter[Source]) -> ListedSession:
         session = member.session

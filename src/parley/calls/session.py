@@ -23,14 +23,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import UNSET
 
 from parley.calls.faults import bad_description, bad_request, invalid
 from parley.calls.negotiation import Draft, Negotiation
-from parley.calls.reading import media_of, name_of, not_found, receiving, shown, source_of
+from parley.calls.reading import fell_silent, media_of, name_of, not_found, receiving, shown, source_of
 from parley.calls.transceiver import Publication, Pull, SessionId, Source, Transceiver
 from parley.protocol.calls import (
     ListedTrack,
@@ -49,8 +49,22 @@ MAX_TRACKS = 64
 """In one request."""
 _MAX_REMEMBERED = 64
 
-Sources = Mapping[Source, Publication]
-"""What can be pulled, of all that a request names."""
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What can be pulled, of all that a request names."""
+
+    found: Mapping[Source, Publication]
+    silent: frozenset[Source] = frozenset()
+    """Tracks that ended because nothing came on them."""
+
+    def get(self, source: Source) -> Publication | None:
+        """Give a track that can be pulled."""
+        return self.found.get(source)
+
+    def missing(self, source: Source) -> TrackReply:
+        """Say why a track cannot be pulled."""
+        return fell_silent(source) if source in self.silent else not_found(source)
 
 
 class CallsSession:
@@ -61,6 +75,7 @@ class CallsSession:
         self.negotiation = negotiation
         self.third_party = third_party
         self._max_tracks = max_tracks
+        self._silent: set[str] = set()
         self._closed: deque[ListedTrack] = deque(maxlen=_MAX_REMEMBERED)
 
     @property
@@ -149,7 +164,7 @@ class CallsSession:
             source = source_of(item)
             found = sources.get(source)
             if found is None:
-                replies.append(not_found(source))
+                replies.append(sources.missing(source))
                 continue
             if item.mid is not None:
                 place = self._resolve(item.mid, draft)
@@ -231,7 +246,7 @@ class CallsSession:
             source = source_of(item)
             found = sources.get(source)
             if found is None:
-                replies.append(not_found(source))
+                replies.append(sources.missing(source))
                 continue
             replies.append(self._updated(item, found))
         return TracksReply(False, replies)
@@ -252,6 +267,20 @@ class CallsSession:
             self.negotiation.place(replace(place, pull=Pull(source, item.simulcast)))
             return TrackReply(place.mid, source.session_id, source.track_name)
         return TrackReply("", source.session_id, source.track_name, "update_track_error", words)
+
+    def end_silent(self, mids: Iterable[str]) -> None:
+        """End what is published on these m-lines, since nothing comes there; what is sent into them goes on."""
+        for mid in mids:
+            known = self.transceivers[mid]
+            if known.publishes is not None:
+                self._closed.append(ListedTrack("local", mid, known.publishes, "inactive", kind=known.kind))
+                self._silent.add(known.publishes)
+                self.negotiation.place(replace(known, publishes=None))
+        self.negotiation.refresh()
+
+    def fell_silent(self, track_name: str) -> bool:
+        """Say whether a track of that name ended because nothing came on it, and was not published again."""
+        return track_name in self._silent and self._publisher(track_name) is None
 
     def establish(self, offer_text: str | None) -> tuple[bool, SessionDescription]:
         """Negotiate data channels; say whether the description is an offer of ours."""

@@ -59,10 +59,11 @@ def list_sessions(url: str | None, app: str | None, as_json: bool) -> None:
 @click.argument("session")
 @_options
 def show_session(session: str, url: str | None, app: str | None, as_json: bool) -> None:
-    """Show a session's tracks and data channels."""
+    """Show a session's tracks and data channels, and what passes on them."""
     answer = _ask("GET", url, app, f"/sessions/{session}")
+    passed = _ask("GET", url, app, f"/sessions/{session}/statistics")
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
+        click.echo(json.dumps({**answer, "statistics": passed}, indent=2))
         return
     rows = [("mid", "way", "name", "from", "status", "subscribers")]
     for each in answer["tracks"] + answer["dataChannels"]:
@@ -70,6 +71,13 @@ def show_session(session: str, url: str | None, app: str | None, as_json: bool) 
         source, count = each.get("sessionId", ""), str(each.get("subscribers", ""))
         rows.append((mid, each["location"], name, source, each["status"], count))
     _table(rows)
+    click.echo()
+    _table(_traffic(passed))
+    estimate, round_trip = passed["estimateBitsPerSecond"], passed["roundTripMs"]
+    if estimate is not None:
+        click.echo(f"The client's network carries {estimate // 1000} kbit/s from us, as estimated.")
+    if round_trip is not None:
+        click.echo(f"To the client and back: {round_trip:.0f} ms.")
 
 
 @command.command("kick")
@@ -110,6 +118,21 @@ def mint_token(
         body["pull"] = [_scope(text) for text in (*pull, *listen)]
     answer = _ask("POST", url, app, "/tokens", body)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["token"])
+
+
+def _traffic(passed: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row for each layer that comes, and each track that goes."""
+    rows: list[tuple[str, ...]] = [("mid", "way", "layer", "packets", "lost", "jitter", "kbit/s")]
+    for track in passed["local"]:
+        for layer in track["layers"]:
+            numbers = (str(layer["packets"]), str(layer["lost"]), f"{layer['jitterMs']:.1f} ms")
+            rows.append((track["mid"], "local", layer["rid"] or "", *numbers, str(layer["bitsPerSecond"] // 1000)))
+    for track in passed["remote"]:
+        loss = "" if track["loss"] is None else f"{track['loss']:.1%}"
+        jitter = "" if track["jitterMs"] is None else f"{track['jitterMs']:.1f} ms"
+        rate = str(track["bitsPerSecond"] // 1000)
+        rows.append((track["mid"], "remote", track["rid"] or "", str(track["packets"]), loss, jitter, rate))
+    return rows
 
 
 def _scope(text: str) -> dict[str, str]:

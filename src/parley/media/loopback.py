@@ -224,8 +224,9 @@ class LoopbackPlane:
                 remote = self._remotes.get(peer)
                 return remote is not None and remote.watch(mid)
             case AskStatistics(query):
-                peers = sorted([*self._remotes, *self._internals])
-                self._post(StatisticsTold(query, tuple(PeerStatistics(peer) for peer in peers)))
+                told = [remote.statistics() for remote in self._remotes.values()]
+                told += [PeerStatistics(peer) for peer in self._internals]
+                self._post(StatisticsTold(query, tuple(sorted(told, key=lambda each: each.peer))))
                 return True
             case OpenChannel() | SendMessage() | CloseChannel():
                 return self._execute_for_channel(command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +11,11 @@ from parley.media.errors import MediaError
 from parley.media.events import ChannelClosed, ChannelDrained, ChannelOpened, Event, MessageReceived, StillSeen
 from parley.media.peer_spec import PeerSpec, PublicationId
 from parley.media.plane import FRAME_SAMPLES
+from parley.media.statistics import LayerStatistics, PeerStatistics, PublicationStatistics, SubscriptionStatistics
 
 __all__ = ["HeardFrame", "LoopbackRemote"]
 
+_PACKET_BYTES = FRAME_SAMPLES * SAMPLE_BYTES
 _MAX_HEARD_FRAMES = 50 * 3_600
 """An hour for each slot; a test that hears more loses the oldest."""
 
@@ -35,6 +37,8 @@ class LoopbackRemote:
         self._subscriptions: dict[str, PublicationId | None] = {}
         self._events: list[Event] = []
         self._unread: deque[tuple[int, str | bytes]] = deque()
+        self._packets_given: Counter[str] = Counter()
+        self._packets_got: Counter[str] = Counter()
         self.heard: dict[str, deque[HeardFrame]] = {}
         self.channels: dict[int, str] = {}
         self.reading = True
@@ -116,6 +120,7 @@ class LoopbackRemote:
         def tick() -> tuple[bytes | None, list[Event]]:
             mid = next((slot.mid for slot in self._spec.slots if slot.publication == publication), "")
             frames = self._voices.get(mid)
+            self._packets_given[mid] += bool(frames)
             return (frames.popleft() if frames else None), []
 
         return tick
@@ -136,8 +141,31 @@ class LoopbackRemote:
         """Receive a frame on every slot that is subscribed to `publication`."""
         for mid, wanted in self._subscriptions.items():
             if wanted == publication:
+                self._packets_got[mid] += 1
                 frames = self.heard.setdefault(mid, deque(maxlen=_MAX_HEARD_FRAMES))
                 frames.append(HeardFrame(at_ms, frame))
+
+    def statistics(self) -> PeerStatistics:
+        """Tell what passed: packets, and what else a wire without loss has."""
+        given = (
+            PublicationStatistics(
+                slot.mid,
+                slot.publication,
+                0,
+                0,
+                (LayerStatistics(None, count := self._packets_given[slot.mid], count * _PACKET_BYTES, 0, 0.0, 0),),
+            )
+            for slot in self._spec.slots
+            if slot.publication
+        )
+        got = (
+            SubscriptionStatistics(
+                mid, source, None, count := self._packets_got[mid], count * _PACKET_BYTES, 0, 0, None, None, 0, 0
+            )
+            for mid, source in self._subscriptions.items()
+            if source
+        )
+        return PeerStatistics(self._spec.peer, None, None, tuple(given), tuple(got))
 
     def deliver(self, channel: int, data: str | bytes) -> bool:
         """Take a message that was sent to us; False if there is no such channel."""

@@ -1,7 +1,8 @@
 """What Prometheus reads at `/metrics`: sessions, refusals, responses and where their time went, requests.
 
 One registry per server object, never the library's global one. Implements `runtime.measures.SessionMetrics` by shape.
-Labels are closed sets of short words: no id, no name a client chose. Neighbours: `timeline` computes the latencies.
+Labels are closed sets of short words: no id, no name a client chose, unless the operator asked for that of calls.
+Neighbours: `timeline` computes the latencies, `families` reads parts that count themselves.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from parley.observe.families import Families, Family
 from parley.protocol.realtime.server_events import ResponseTimeline
 
 __all__ = ["CONTENT_TYPE", "ServerMetrics"]
@@ -18,17 +20,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STATIONS = ("committed", "transcript", "first_token", "first_audio", "first_sent")
 _LENGTH_S = (10, 30, 60, 300, 900, 1_800, 3_600)
-
-
-_APP_COUNTS = (
-    ("parley_calls_sessions", "Live sessions of a Calls app."),
-    ("parley_calls_local_tracks", "Tracks that sessions of a Calls app publish."),
-    ("parley_calls_remote_tracks", "Tracks that sessions of a Calls app pull."),
-)
-
-
-def _one_of(count: Callable[[str], tuple[int, int, int]], app_id: str, place: int) -> Callable[[], int]:
-    return lambda: count(app_id)[place]
 
 
 class ServerMetrics:
@@ -110,15 +101,9 @@ class ServerMetrics:
         name, words = "parley_audio_blocks_dropped", "Blocks of heard sound that were lost before a session had them."
         Gauge(name, words, registry=self._registry).set_function(dropped_blocks)
 
-    def watch_apps(self, app_ids: Iterable[str], count: Callable[[str], tuple[int, int, int]]) -> None:
-        """Read at every scrape how many sessions, local and remote tracks each Calls app has.
-
-        The operator names the apps, so that the label stays a closed set.
-        """
-        for place, (name, words) in enumerate(_APP_COUNTS):
-            gauge = Gauge(name, words, ["app"], registry=self._registry)
-            for app_id in app_ids:
-                gauge.labels(app_id).set_function(_one_of(count, app_id, place))
+    def watch(self, families: Callable[[], Iterable[Family]]) -> None:
+        """Read at every scrape what a part counts by itself."""
+        self._registry.register(Families(families))
 
     def slow_reader(self) -> None:
         """Count a connection closed because its client did not read."""

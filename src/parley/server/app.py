@@ -170,7 +170,7 @@ def create_app(
     )
     sfu = make_calls_service(settings, media, SystemClock(), unix_seconds)
     calls.find_seat = sfu.find_seat
-    metrics.watch_apps(sfu.app_ids, sfu.count)
+    metrics.watch(sfu.families)
     entry = RealtimeEntry(
         policy=policy, keys=keys, secrets=parts.secrets, door=parts.door, calls=parts.calls, rates=rates
     )

@@ -43,4 +43,5 @@ def make_calls_service(
         clock=clock,
         new_id=lambda: secrets.token_hex(16),
         limits=limits,
+        track_metrics=settings.calls_track_metrics,
     )

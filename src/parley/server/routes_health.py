@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from parley.auth.permissions import Permission
+from parley.calls.service import CallsService
 from parley.observe.metrics import CONTENT_TYPE
 from parley.server.parts import PERMISSION, Parts
 
@@ -56,8 +57,9 @@ async def readyz(parts: NamedDependency[Parts]) -> Response[Readiness]:
 
 
 @get("/metrics", tags=["operation"], opt={PERMISSION: Permission.OPERATE}, media_type="text/plain")
-async def metrics(parts: NamedDependency[Parts]) -> Response[bytes]:
+async def metrics(parts: NamedDependency[Parts], calls: NamedDependency[CallsService]) -> Response[bytes]:
     """Give counters and latencies in Prometheus' text format."""
+    await calls.look()
     return Response(parts.metrics.render(), media_type=CONTENT_TYPE)
 
 

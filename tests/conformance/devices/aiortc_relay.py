@@ -197,7 +197,8 @@ async def main() -> None:
         await api.ask(step, "GET", f"/sessions/{session}")
         await api.ask(f"statistics{step[-2:]}", "GET", f"/sessions/{session}/statistics")
     await api.ask("sessions", "GET", "/sessions")
-    report: dict[str, Any] = {"replies": api.replies, "sessions": {"A": session_a, "B": session_b}}
+    _, _, metrics = await posted(asked["api"].partition("/v1/")[0] + "/metrics", None, "", "text/plain", "GET")
+    report: dict[str, Any] = {"replies": api.replies, "metrics": metrics, "sessions": {"A": session_a, "B": session_b}}
     if stand_in:
         report["asked"] = [stand_in.asked, stand_in.content_type]
         await stand_in.pc.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from calls_kit import CallsWorld
+import asyncio
+
+from calls_kit import APP, OTHER_APP, CallsWorld
+from media_planes import tone
 
 from parley.calls.session_statistics import session_statistics
 from parley.calls.transceiver import Source, publication_id
@@ -36,3 +39,45 @@ async def test_numbers_of_the_plane_become_those_of_tracks() -> None:
     assert [(each.track_name, each.layers[0].rid, each.layers[0].lost) for each in told.local] == [("camera", "h", 1)]
     assert [(each.track_name, each.session_id, each.packets) for each in told.remote] == [("mic", alice.session_id, 50)]
     assert [each.loss for each in told.remote] == [0.01]
+
+
+async def told(world: CallsWorld, name: str, *labels: str) -> float:
+    """Read a metric after a look at what passes."""
+    looking = asyncio.create_task(world.service.look())
+    await world.pass_ms(40)
+    assert await looking is not None
+    for family in world.service.families():
+        if family.name == name:
+            return next(row.value for row in family.rows if row.labels == labels)
+    raise AssertionError(f"there is no {name}")
+
+
+async def test_the_totals_of_an_app_never_fall_while_tracks_come_and_go() -> None:
+    world = CallsWorld()
+    received, sent = [], []
+    for _ in range(3):
+        alice, bob = await world.client("a"), await world.client("b")
+        await alice.push("mic")
+        await bob.pull((alice, "mic"))
+        for _ in range(2):
+            alice.remote.speak("0", tone(24_000))
+            await world.pass_ms(1_200)
+            received.append(await told(world, "parley_calls_received_packets", APP))
+            sent.append(await told(world, "parley_calls_sent_packets", APP))
+        assert await told(world, "parley_calls_sessions", APP) == 2
+        for client in (alice, bob):
+            world.service.delete_session(client.access, client.session_id)
+        assert await told(world, "parley_calls_sessions", APP) == 0
+    assert received == sent == [50, 100, 150, 200, 250, 300]
+    assert await told(world, "parley_calls_received_packets", OTHER_APP) == 0
+
+
+async def test_sessions_and_tracks_are_labels_only_where_the_operator_wants_it() -> None:
+    for wanted in (False, True):
+        world = CallsWorld(track_metrics=wanted)
+        alice = await world.client("a")
+        await alice.push("mic")
+        await told(world, "parley_calls_received_packets", APP)
+        labels = {label for family in world.service.families() for row in family.rows for label in row.labels}
+        assert (alice.session_id in labels) is wanted
+        assert ("mic" in labels) is wanted

@@ -125,8 +125,16 @@ def test_who_speaks_is_told_to_whoever_watches(harness: PlaneHarness) -> None:
 def test_every_shard_answers_what_passed(harness: PlaneHarness) -> None:
     connected(harness, "ann", "bob")
     internal(harness)
+    harness.plane.submit(Subscribe(BOB, "0", PublicationId("ann/mic")))
+    harness.run(100)
+    harness.remote("ann").speak("0", tone(24_000))
+    harness.run(1_500)
     harness.plane.submit(AskStatistics(7))
     told = of(StatisticsTold, harness.run(40))
     assert len(told) == harness.plane.identity.shards
     assert {event.query for event in told} == {7}
     assert sorted(one.peer for event in told for one in event.peers) == [AI, ANN, BOB]
+    given = {one.peer: one.publications for event in told for one in event.peers}[ANN][0]
+    got = {one.peer: one.subscriptions for event in told for one in event.peers}[BOB][0]
+    assert (given.mid, given.publication, got.mid, got.publication) == ("0", "ann/mic", "0", "ann/mic")
+    assert 45 <= got.packets <= given.layers[0].packets <= 51
