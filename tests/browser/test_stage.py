@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
+import wave
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from console import artifacts, run_driver
 from native_calls import APP, SECRET, native_calls
+from spoken import models_dir, say, silence, word_error_rate
+
+from parley.audio import RATE_HZ
+from parley.engines.local.moonshine import MoonshineRecognizer
+from parley.testing import engine_set
+
+SENTENCE = "The train to the city leaves at seven."
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = artifacts("stage")
-    with native_calls() as server:
-        run_driver("stage.mjs", server.url, APP, SECRET, str(folder), limit_s=150)
+    microphone = tmp_path_factory.mktemp("stage") / "microphone.wav"
+    with wave.open(str(microphone), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes((say(SENTENCE, "slt") + silence(1_500)) * 20)
+    build = partial(engine_set, recognizer=MoonshineRecognizer(models_dir()))
+    with native_calls(build=build) as server:
+        run_driver("stage.mjs", server.url, APP, SECRET, str(folder), str(microphone), limit_s=150)
     found: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return found
 
@@ -30,6 +47,15 @@ def test_everybody_hears_the_speaker(report: dict[str, Any]) -> None:
 def test_who_speaks_and_how_many_listen_is_shown(report: dict[str, Any]) -> None:
     assert report["name"] == "Ada"
     assert report["counts"] == ["2 listeners", "2 listeners"]
+
+
+def test_what_is_said_is_read_by_those_who_listen(report: dict[str, Any]) -> None:
+    assert word_error_rate(SENTENCE, report["caption"]) <= 0.2, report["caption"]
+
+
+def test_the_example_stays_small() -> None:
+    lines = (Path(__file__).parents[2] / "web/stage/main.ts").read_text().splitlines()
+    assert sum(bool(line.strip()) and not line.strip().startswith(("//", "/**")) for line in lines) < 200
 
 
 def test_the_link_lets_in_to_listen_and_no_further(report: dict[str, Any]) -> None:

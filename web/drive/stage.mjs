@@ -1,16 +1,16 @@
 // The stage: one page speaks, others listen by its link.
 //
-// Usage: node stage.mjs SERVER-URL APP SECRET FOLDER. Writes FOLDER/report.json and pictures.
+// Usage: node stage.mjs SERVER-URL APP SECRET FOLDER MICROPHONE.wav. Writes FOLDER/report.json and pictures.
 import { writeFile } from "node:fs/promises";
 import { launch } from "./browser.mjs";
 
-const [server, app, secret, folder] = process.argv.slice(2);
+const [server, app, secret, folder, microphone] = process.argv.slice(2);
 const report = { errors: [], heard: [] };
-const browser = await launch();
+const browser = await launch({ microphone });
 
-/** Ask again until it is so, at most 20 s; give what it was last. */
+/** Ask again until it is so, at most 40 s; give what it was last. */
 async function poll(read, so) {
-  const until = Date.now() + 20_000;
+  const until = Date.now() + 40_000;
   let found = await read();
   while (!so(found) && Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -60,6 +60,7 @@ try {
   }
   const counted = (page) => poll(() => page.textContent("#count"), (text) => text === "2 listeners");
   report.counts = [await counted(speaker), await counted(report.listener)];
+  report.caption = await poll(() => report.listener.textContent("#captions"), (text) => text.trim() !== "");
   await speaker.screenshot({ path: `${folder}/speaker.png` });
   await report.listener.screenshot({ path: `${folder}/listener.png` });
   const token = new URLSearchParams(link.split("#")[1]).get("token");

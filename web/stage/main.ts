@@ -90,6 +90,15 @@ class Session {
     await this.answer(await this.ask("POST", "/datachannels/establish", {}));
   }
 
+  /** Publish a data channel; give what writes into it. */
+  async write(name: string): Promise<(text: string) => void> {
+    const reply = await this.ask("POST", "/datachannels/new", {
+      dataChannels: [{ location: "local", dataChannelName: name }],
+    });
+    const channel = this.peer.createDataChannel(name, { negotiated: true, id: reply.dataChannels[0]?.id ?? 0 });
+    return (text) => void (channel.readyState === "open" && text && channel.send(text));
+  }
+
   /** Read the speaker's captions, where there are any. */
   async captions(from: string, shown: (text: string) => void): Promise<void> {
     const reply = await this.ask("POST", "/datachannels/new", {
@@ -106,6 +115,26 @@ class Session {
     await this.peer.setLocalDescription();
     await this.ask("PUT", "/renegotiate", { sessionDescription: this.peer.localDescription });
   }
+}
+
+/** Have this server's recogniser write down what is said, where it lets this page, for all who listen to read. */
+async function caption(session: Session, microphone: MediaStreamTrack): Promise<void> {
+  const input = { transcription: { model: "default" } };
+  const body = JSON.stringify({ session: { type: "transcription", audio: { input } } });
+  const minted = await fetch("/ui/secret", { method: "POST", body });
+  if (!minted.ok) return;
+  const { value } = (await minted.json()) as { value: string };
+  const say = await session.write(CAPTIONS);
+  const peer = new RTCPeerConnection();
+  peer.addTrack(microphone);
+  peer.createDataChannel("oai-events").addEventListener("message", ({ data }) => {
+    const event = JSON.parse(data as string) as { type: string; transcript?: string };
+    if (event.type === "conversation.item.input_audio_transcription.completed") say(event.transcript ?? "");
+  });
+  await peer.setLocalDescription();
+  const headers = { authorization: `Bearer ${value}`, "content-type": "application/sdp" };
+  const answer = await fetch("/v1/realtime/calls", { method: "POST", headers, body: peer.localDescription?.sdp ?? "" });
+  if (answer.ok) await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
 }
 
 function show(name: string): void {
@@ -133,6 +162,7 @@ async function speak(): Promise<void> {
     pull: [{ sessionId: session.id }],
     maxSessions: LISTENERS,
   });
+  await caption(session, track).catch(told); // who cannot be written down is heard all the same
   show(value("name"));
   count(0);
   element("share").hidden = false;
