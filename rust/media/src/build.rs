@@ -124,7 +124,9 @@ fn expect_streams(rtc: &mut Rtc, slot: &Slot) {
 fn declare_stream(rtc: &mut Rtc, slot: &Slot) {
     if let Some(StreamIds { ssrc: Some(ssrc), rtx_ssrc, .. }) = &slot.send {
         let mid = slot.mid.as_str().into();
-        rtc.direct_api().declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None);
+        let mut api = rtc.direct_api();
+        // `Peer::pace` says otherwise where there is reason to.
+        api.declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None).set_unpaced(true);
     }
 }
 

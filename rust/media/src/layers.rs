@@ -111,6 +111,8 @@ pub struct Given {
     pub wished_bits_per_second: u64,
     /// There is a better one.
     pub waits: bool,
+    /// There is a lower one.
+    pub falls: bool,
 }
 
 /// What a viewer may be given, best first.
@@ -174,6 +176,7 @@ pub fn allocate(now: Instant, budget: Option<u64>, viewers: &mut [Viewer<'_>]) -
             rid: ladders[viewer].get(rung).map(|layer| layer.rid.clone()),
             wished_bits_per_second: rate(0).unwrap_or(0),
             waits: rung > 0,
+            falls: rung + 1 < ladders[viewer].len(),
         });
     }
     given

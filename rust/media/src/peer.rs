@@ -175,6 +175,8 @@ pub struct Peer {
     reported: HashMap<String, Reported>,
     /// Slots that were ever declared.
     lines: usize,
+    /// Streams whose pictures are held back, by SSRC.
+    held: Vec<u32>,
 }
 
 impl Peer {
@@ -204,6 +206,7 @@ impl Peer {
             round_trip: None,
             reported: HashMap::new(),
             lines,
+            held: Vec::new(),
         })
     }
 
@@ -240,6 +243,20 @@ impl Peer {
     /// Find out whether its network carries so much, in bits a second.
     pub fn look_for(&mut self, desired: u64) {
         self.rtc.bwe().set_bitrate(Bitrate::from(0_u64), Bitrate::from(desired));
+    }
+
+    /// Hold the pictures of these streams back to what its network is thought to carry; those of others go out at once.
+    pub fn pace(&mut self, held: &[u32]) {
+        if self.held == held {
+            return;
+        }
+        let mut api = self.rtc.direct_api();
+        for ssrc in self.held.iter().chain(held) {
+            if let Some(stream) = api.stream_tx(&(*ssrc).into()) {
+                stream.set_unpaced(!held.contains(ssrc));
+            }
+        }
+        self.held = held.to_vec();
     }
 
     /// Forget how the estimate came about and find out anew, from where it is.
@@ -338,6 +355,7 @@ impl Peer {
     pub fn change(&mut self, spec: PeerSpec) {
         learn(&mut self.rtc, &self.spec, &spec, self.lines);
         self.lines += redeclare(&mut self.rtc, &self.spec.slots, &spec.slots);
+        self.held.clear();
         if spec.remote_ice != self.spec.remote_ice || spec.local_ice != self.spec.local_ice {
             let mut api = self.rtc.direct_api();
             api.set_local_ice_credentials(credentials(&spec.local_ice));
@@ -519,6 +537,7 @@ impl Peer {
         self.generation += 1;
         self.lines = self.spec.slots.len();
         (self.estimate, self.remb) = (None, None);
+        self.held.clear();
         self.media_source = None;
         self.path = Path::default();
         self.streams.clear();

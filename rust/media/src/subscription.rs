@@ -6,7 +6,7 @@
 //! Neighbours: `layers` chooses the target, `router` holds all subscriptions and asks for key frames.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::demux::PeerKey;
 use crate::keyframe::starts_keyframe;
@@ -57,6 +57,33 @@ pub(crate) enum Forward {
     Drop,
 }
 
+/// What is held back is out by then, however little the network is thought to carry.
+const DRAINED_AFTER: Duration = Duration::from_secs(3);
+
+/// Whether pictures are held back to what the network is thought to carry.
+///
+/// That makes sense while there is a lower layer, which takes their place soon: their delay is bounded, and the network
+/// is not flooded meanwhile. Without one they would come up to two seconds late, and no fewer; their sender has spread
+/// them already, so they go out as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    held: bool,
+    lowest_since: Option<Instant>,
+}
+
+impl Pace {
+    /// Tell whether to hold back; `falls`: there is a lower layer.
+    pub fn review(&mut self, now: Instant, falls: bool) -> bool {
+        if falls {
+            *self = Self { held: true, lowest_since: None };
+        } else if self.held {
+            let since = *self.lowest_since.get_or_insert(now);
+            self.held = now.saturating_duration_since(since) < DRAINED_AFTER;
+        }
+        self.held
+    }
+}
+
 /// Counts of what was forwarded.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
@@ -77,6 +104,7 @@ pub(crate) struct Subscription {
     pub wish: LayerWish,
     pub target: Target,
     pub climb: Climb,
+    pub pace: Pace,
     pub sent: Sent,
     pub numbers: Numbers,
     current: Option<(SourceKey, Option<Arc<str>>)>,
@@ -93,6 +121,7 @@ impl Subscription {
             wish,
             target: Target::Any,
             climb: Climb::default(),
+            pace: Pace::default(),
             sent: Sent::default(),
             numbers: Numbers::default(),
             current: None,

@@ -157,6 +157,6 @@ fn what_is_wished_and_whether_there_is_better_are_told() {
     let mut climb = Climb::default();
     let mut viewers = [Viewer { wish: &wish, layers: &layers, current: None, climb: &mut climb }];
     let given = allocate(Instant::now(), Some(200_000), &mut viewers);
-    let expected = Given { rid: Some("q".into()), wished_bits_per_second: 1_200_000, waits: true };
+    let expected = Given { rid: Some("q".into()), wished_bits_per_second: 1_200_000, waits: true, falls: false };
     assert_eq!(given, [expected]);
 }

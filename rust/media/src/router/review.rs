@@ -9,6 +9,7 @@ use crate::demux::PeerKey;
 use crate::layers::{Given, LayerSeen, Viewer, allocate};
 use crate::spec::{PublicationId, TrackKind};
 use crate::statistics::{LayerStatistics, PublicationStatistics, SubscriptionStatistics};
+use crate::subscription::Sink;
 
 /// What is known of a peer's network, in bits a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Carries {
 }
 
 /// What a peer's network should carry, in bits a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerDemand {
     /// Whose.
     pub peer: PeerKey,
@@ -28,6 +29,8 @@ pub struct PeerDemand {
     pub desired: u64,
     /// Someone is given less than the best.
     pub waits: bool,
+    /// Streams to be held back to what the network carries, by SSRC; all others go out as they come.
+    pub held: Vec<u32>,
 }
 
 impl PeerDemand {
@@ -93,7 +96,8 @@ impl Router {
             let known = measured.or(reported.filter(|reported| *reported < sent));
             let budget = known.map(|known| known.saturating_sub(other));
             let given = self.allocate(now, budget, &places, &seen);
-            demands.push(demand(peer, other, &given));
+            let held = self.held(now, &places, &given);
+            demands.push(demand(peer, other, &given, held));
             for ((name, place), given) in places.into_iter().zip(given) {
                 self.apply(now, &name, place, given);
             }
@@ -129,6 +133,19 @@ impl Router {
             self.publications.get_mut(name).expect("places were just found").subscriptions[*place].climb = climb;
         }
         given
+    }
+
+    fn held(&mut self, now: Instant, places: &[Place], given: &[Given]) -> Vec<u32> {
+        let mut held = Vec::new();
+        for ((name, place), given) in places.iter().zip(given) {
+            let one = &mut self.publications.get_mut(name).expect("places were just found").subscriptions[*place];
+            if one.pace.review(now, given.falls)
+                && let Sink::Stream(ssrc) = one.sink
+            {
+                held.push(ssrc);
+            }
+        }
+        held
     }
 
     fn apply(&mut self, now: Instant, name: &PublicationId, place: usize, given: Given) {
@@ -220,8 +237,8 @@ impl super::Layer {
     }
 }
 
-fn demand(peer: PeerKey, other: u64, given: &[Given]) -> PeerDemand {
+fn demand(peer: PeerKey, other: u64, given: &[Given], held: Vec<u32>) -> PeerDemand {
     let wished = other + given.iter().map(|given| given.wished_bits_per_second).sum::<u64>();
     // A third more, so that rates may vary and the climb has room.
-    PeerDemand { peer, desired: wished * 4 / 3, waits: given.iter().any(|given| given.waits) }
+    PeerDemand { peer, desired: wished * 4 / 3, waits: given.iter().any(|given| given.waits), held }
 }

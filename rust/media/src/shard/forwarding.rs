@@ -59,7 +59,7 @@ impl Asked {
     fn next(&mut self, now: Instant, demand: &PeerDemand, found: Option<u64>) -> Option<Look> {
         let stuck = found.is_some() && found == self.found && self.pause > FIRST_LOOK;
         let look = if self.demand.as_ref().is_none_or(|asked| !asked.is_like(demand)) {
-            self.demand = Some(*demand);
+            self.demand = Some(demand.clone());
             (self.desired, self.pause) = (demand.desired, FIRST_LOOK);
             Look::For(self.desired)
         } else if demand.waits && self.again_at.is_some_and(|at| now >= at) {
@@ -248,6 +248,7 @@ impl Shard {
                 }
                 continue;
             };
+            entry.peer.pace(&demand.held);
             let asked = self.reviews.asked.entry(*key).or_default();
             match asked.next(now, demand, entry.peer.estimate()) {
                 Some(Look::For(desired)) => entry.peer.look_for(desired),

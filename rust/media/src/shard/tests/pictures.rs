@@ -215,6 +215,44 @@ fn lost_packets_are_repaired_on_both_ways() {
     assert!(lost <= 3, "repaired before it was told: {pam:?}");
 }
 
+/// How late packets come at the most between two instants, beyond the first; their time stamps say when they were sent.
+fn latest(world: &World, name: &str, from: Instant, until: Instant) -> f64 {
+    let packets = world
+        .client(name)
+        .packets
+        .iter()
+        .filter(|(at, packet)| packet.ssrc == sees(name) && (from..until).contains(at));
+    let mut first = None;
+    let late = packets.map(|(at, packet)| {
+        let (begun, stamp) = *first.get_or_insert((*at, packet.timestamp));
+        (*at - begun).as_secs_f64() - f64::from(packet.timestamp.wrapping_sub(stamp).cast_signed()) / 90_000.0
+    });
+    late.fold(0.0, f64::max)
+}
+
+#[test]
+fn a_picture_without_layers_is_not_held_back_where_little_is_thought_of_the_network() {
+    let mut world = World::new(11);
+    publisher(&mut world, "pam");
+    viewer(&mut world, 0, "ann");
+    world.run(1_000);
+    let camera = Camera::new(world.now, "2", vec![Layer::new(Some("f"), F, 900)]);
+    world.client_mut("pam").film(camera);
+    watch(&mut world, 0, "ann", "pam/camera", LayerWish::default());
+    world.run(2_000);
+    world.client_mut("ann").downlink.bits_per_second = Some(600_000);
+    look(&mut world, "ann", 4_000);
+    world.client_mut("ann").downlink.bits_per_second = None;
+    world.run(500);
+    let all = statistics(&mut world, 0);
+    let estimate = all.iter().find(|one| one.peer.as_ref() == "ann").unwrap().estimate;
+    assert!(estimate.unwrap() < 800_000, "less than the pictures take: {estimate:?}");
+    let from = world.now;
+    look(&mut world, "ann", 3_000);
+    let late = latest(&world, "ann", from, world.now);
+    assert!(late < 0.3, "{late} s: no queue");
+}
+
 #[test]
 fn publishers_are_told_how_every_packet_arrived() {
     let mut world = stage(&["ann"]);
