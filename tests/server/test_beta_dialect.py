@@ -103,12 +103,14 @@ async def test_a_minted_beta_transcription_session() -> None:
 @pytest.mark.parametrize(
     ("path", "body", "code", "param"),
     [
-        ("sessions", {"speed": 9}, "invalid_value", "audio.output.speed"),
+        ("sessions", {"speed": 9}, "invalid_value", "speed"),
         ("sessions", {"client_secret": {"expires_after": {"seconds": 5}}}, "invalid_value",
          "client_secret.expires_after.seconds"),
         ("transcription_sessions", {"client_secret": {"expires_at": {"seconds": 9999}}}, "invalid_value",
          "client_secret.expires_at.seconds"),
-        ("sessions", {"client_secret": 7}, "invalid_type", None),
+        ("sessions", {"client_secret": 7}, "invalid_type", "client_secret"),
+        ("sessions", {"client_secret": {"expires_after": {"seconds": "5"}}}, "invalid_type",
+         "client_secret.expires_after.seconds"),
         ("sessions", [], "invalid_type", None),
     ],
 )  # fmt: skip
@@ -117,3 +119,4 @@ async def test_refusals_name_the_field(path: str, body: Any, code: str, param: s
         answer = await http.post(f"/v1/realtime/{path}", content=json.dumps(body))
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
+        assert param is None or f"'{param}'" in error["message"]

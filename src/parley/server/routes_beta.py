@@ -60,6 +60,7 @@ async def _minted(request: Request[Any, Any, Any], parts: Parts, kind: str, life
         config = parts.door.checked(session)
     except Problem as problem:
         problem.param = (problem.param or "").removeprefix("session.") or None
+        problem.message = problem.message.replace("'session.", "'")
         raise
     seconds = lifetime_seconds(_lifetime(asked.get("client_secret"), lifetime), f"client_secret.{lifetime}.seconds")
     account = request.scope["state"]["principal"].account
@@ -71,11 +72,13 @@ async def _minted(request: Request[Any, Any, Any], parts: Parts, kind: str, life
 
 def _lifetime(given: Any, name: str) -> ExpiresAfter | None:
     """Read `client_secret.expires_after` (of transcription sessions: `expires_at`)."""
+    at = "client_secret"
     try:
         members = msgspec.convert(given or {}, dict[str, Any])
+        at = f"client_secret.{name}"
         return msgspec.convert(members.get(name), ExpiresAfter | None)
     except msgspec.ValidationError as error:
-        raise validation_problem(str(error)) from None
+        raise validation_problem(str(error), prefix=at) from None
 
 
 ROUTES: tuple[Any, ...] = (create_beta_session, create_beta_transcription_session)

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from parley.protocol.realtime.items import Item, McpApprovalResponseItem
 from parley.protocol.realtime.prompts import PromptReference
-from parley.protocol.realtime.session_config import AudioFormat, SessionPatch
+from parley.protocol.realtime.session_config import AudioFormat, SessionPatch, Temperature
 from parley.protocol.realtime.tools import Tool, ToolChoice
 
 __all__ = [
@@ -111,7 +111,7 @@ class ResponseParams(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
     voice: str | UnsetType = UNSET
     output_format: AudioFormat | UnsetType = UNSET
-    temperature: float | UnsetType | None = UNSET
+    temperature: Temperature | UnsetType | None = UNSET
     metadata: dict[str, str] | None = None
     parallel_tool_calls: bool | UnsetType | None = UNSET
     prompt: PromptReference | None = None

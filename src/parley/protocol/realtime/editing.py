@@ -94,6 +94,9 @@ class Editing:
 
     def _creation_fault(self, event: ConversationItemCreate, *, taken: bool) -> ClientFault | None:
         item, after = event.item, event.previous_item_id
+        if item.id == ROOT:
+            words = '"root" means the beginning of the conversation: give the item another id, or none.'
+            return ClientFault(code="invalid_value", message=words, param="item.id")
         if item.id and (taken or self._conversation.get(item.id) is not None):
             return ClientFault(
                 code="invalid_value",

@@ -7,13 +7,15 @@ raise and catch `Refused`; nobody else sees it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import msgspec
 
 from parley.protocol.realtime.errors import ClientFault
 
-__all__ = ["Refused", "convert", "is_list", "is_object", "refused", "validation_fault"]
+__all__ = ["Refused", "convert", "is_list", "is_object", "refused", "spelled_as_written", "validation_fault"]
 
 _AT = re.compile(r" - at `(?:key in )?\$?(.*)`$")
 _MISSING = re.compile(r"missing required field `(.+?)`")
@@ -40,7 +42,7 @@ def validation_fault(error: msgspec.ValidationError, prefix: str) -> ClientFault
     """Turn msgspec's complaint about a value at `prefix` into the API's words."""
     text = str(error)
     at = _AT.search(text)
-    path = at.group(1).lstrip(".") if at else ""
+    path = at.group(1).lstrip(".").partition("[...]")[0] if at else ""  # a key of the client's own is not named
     reason = (text[: at.start()] if at else text).replace("`bytes`", "a base64 string")
     missing = _MISSING.search(reason)
     if missing:
@@ -66,3 +68,23 @@ def convert(value: Any, kind: Any, prefix: str) -> Any:
 def refused(code: str, param: str, message: str) -> Refused:
     """Make a refusal to raise."""
     return Refused(ClientFault(code=code, param=param, message=message))
+
+
+@contextmanager
+def spelled_as_written(paths: Mapping[str, str], written: Mapping[str, Any], prefix: str) -> Iterator[None]:
+    """Name a field at fault by the client's own key: `paths` leads from flat keys to their places in GA's form."""
+    try:
+        yield
+    except Refused as refusal:
+        for key, path in paths.items():
+            if key in written:
+                _respell(refusal, f"{prefix}.{path}", f"{prefix}.{key}")
+        raise
+
+
+def _respell(refusal: Refused, path: str, own: str) -> None:
+    fault = refusal.fault
+    if fault.param is not None and re.match(re.escape(path) + r"(?![^.\[])", fault.param):
+        param = own + fault.param.removeprefix(path)
+        message = fault.message.replace(fault.param, param).replace(path, own)
+        refusal.fault = msgspec.structs.replace(fault, param=param, message=message)

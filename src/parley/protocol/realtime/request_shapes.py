@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from parley.protocol.realtime.client_events import ResponseParams
-from parley.protocol.realtime.request_faults import convert, is_list, is_object, refused
+from parley.protocol.realtime.request_faults import convert, is_list, is_object, refused, spelled_as_written
 from parley.protocol.realtime.session_config import SessionPatch
 
 __all__ = ["normal_item", "response_params", "session_patch"]
@@ -44,6 +44,13 @@ _FORMATS = {
     "audio/pcma": {"type": "audio/pcma"},
 }
 
+_SESSION_PATHS = {
+    **{beta: f"audio.input.{name}" for beta, name in _BETA_TO_INPUT.items()},
+    **{beta: f"audio.output.{name}" for beta, name in _BETA_TO_OUTPUT.items()},
+    "max_response_output_tokens": "max_output_tokens",
+    "modalities": "output_modalities",
+}
+"""Beta's flat keys, and where their values stand in GA's form."""
 
 _LOGPROBS = "item.input_audio_transcription.logprobs"
 _TRACING = (UNSET, None, "auto")
@@ -51,6 +58,11 @@ _TRACING = (UNSET, None, "auto")
 
 def session_patch(session: dict[str, Any], prefix: str) -> SessionPatch:
     """Parse a raw session object into its GA form. Beta's flat keys are honoured where GA's are absent."""
+    with spelled_as_written(_SESSION_PATHS, session, prefix):
+        return _session_patch(session, prefix)
+
+
+def _session_patch(session: dict[str, Any], prefix: str) -> SessionPatch:
     flat = dict(session)
     audio = _object(flat.pop("audio", None), f"{prefix}.audio")
     inputs = _object(audio.pop("input", None), f"{prefix}.audio.input")
@@ -154,7 +166,10 @@ def _normal_output(output: dict[str, Any], prefix: str) -> None:
     _normal_format(output, prefix)
     voice = output.get("voice")
     if is_object(voice):
-        output["voice"] = voice.get("id")
+        if not isinstance(voice.get("id"), str):
+            param = f"{prefix}.voice.id"
+            raise refused("missing_required_parameter", param, f"'{param}' is the name of a voice.")
+        output["voice"] = voice["id"]
     for name in ("voice", "speed"):
         if output.get(name, UNSET) is None:
             del output[name]
@@ -195,8 +210,21 @@ def _check_ranges(patch: SessionPatch, prefix: str) -> None:
 # --- responses and items ----------------------------------------------------------------------------------------------
 
 
+_RESPONSE_PATHS = {
+    "voice": "audio.output.voice",
+    "output_audio_format": "audio.output.format",
+    "max_response_output_tokens": "max_output_tokens",
+    "modalities": "output_modalities",
+}
+
+
 def response_params(response: dict[str, Any]) -> ResponseParams:
     """Parse the `response` of a `response.create`. Beta's flat fields are honoured where GA's are absent."""
+    with spelled_as_written(_RESPONSE_PATHS, response, "response"):
+        return _response_params(response)
+
+
+def _response_params(response: dict[str, Any]) -> ResponseParams:
     flat = {name: value for name, value in response.items() if value is not None or name == "metadata"}
     audio = _object(flat.pop("audio", None), "response.audio")
     output = _object(audio.pop("output", None), "response.audio.output")
@@ -210,7 +238,7 @@ def response_params(response: dict[str, Any]) -> ResponseParams:
         flat.setdefault("output_modalities", flat.pop("modalities"))
     _normal_common(flat, "response")
     if "voice" in output:
-        flat["voice"] = output["voice"]
+        flat["voice"] = convert(output["voice"], str, "response.audio.output.voice")
     if "format" in output:
         flat["output_format"] = output["format"]
     given = flat.get("input")

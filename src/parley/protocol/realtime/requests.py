@@ -8,9 +8,10 @@ Neighbours: `request_shapes` (spellings), `request_faults` (words), `client_even
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from parley.protocol.realtime.client_events import (
     ClientEvent,
@@ -59,7 +60,7 @@ class _RawItemCreate(msgspec.Struct, tag_field="type", tag="conversation.item.cr
 
 class _RawTruncate(msgspec.Struct, tag_field="type", tag="conversation.item.truncate"):
     item_id: str
-    audio_end_ms: int | float
+    audio_end_ms: Annotated[int, Meta(ge=0)] | Annotated[float, Meta(ge=0)]
     content_index: int = 0
     event_id: str | None = None
 

@@ -37,6 +37,7 @@ __all__ = [
     "SessionObject",
     "SessionPatch",
     "StoredPrompt",
+    "Temperature",
     "TokenLimits",
     "Transcription",
     "TranscriptionSessionObject",
@@ -153,6 +154,9 @@ class RetentionRatio(msgspec.Struct, frozen=True, tag_field="type", tag="retenti
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
 
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+"""Beta's own bounds were 0.6 to 1.2; other models are used with more."""
+
 
 class SessionConfig(msgspec.Struct, frozen=True):
     """The effective configuration of a session. `max_output_tokens` is 1..4096 or `"inf"`."""
@@ -224,7 +228,7 @@ class SessionPatch(msgspec.Struct, frozen=True):
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
-    temperature: float | UnsetType | None = UNSET
+    temperature: Temperature | UnsetType | None = UNSET
     truncation: Truncation | UnsetType = UNSET
     prompt: PromptReference | UnsetType | None = UNSET
     tracing: Any | UnsetType = UNSET
