@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from running_server import KEY, RunningServer, ask, receive, receive_until, runn
 from websockets.asyncio.client import ClientConnection
 
 from parley.server.settings import Settings
-from parley.testing import engine_set
+from parley.testing import engine_set, say
 from parley.testing.fake_chat import FakeChatModel
 
 PROMPT = "You are Ada of the harbour office. The gate code is quokka."
@@ -226,6 +227,34 @@ async def test_the_token_budget_ends_the_session_and_admits_no_other() -> None:
             assert (await receive(socket))["error"]["code"] == "insufficient_quota"
             await asyncio.wait_for(socket.wait_closed(), 10)
             assert socket.close_code == 4000
+
+
+async def test_the_answer_that_reaches_the_budget_is_cut_there() -> None:
+    reply = say("I will go on and on and on. " * 200)
+    async with running_server(KEYED, build=lambda: engine_set(chat=FakeChatModel([reply]))) as server:
+        secret = await minted(server, max_tokens=400)
+        async with browser(server, secret) as socket:
+            await receive(socket)
+            response = (await ask(socket, "go on"))[-1]["response"]
+            assert (response["status"], response["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
+            assert 400 <= response["usage"]["total_tokens"] < 420
+            assert (await receive_until(socket, "error"))[-1]["error"]["code"] == "insufficient_quota"
+
+
+async def test_what_is_transcribed_counts_against_the_budget() -> None:
+    async with running_server(KEYED) as server:
+        asked = {"type": "transcription", "audio": {"input": {"turn_detection": None, "transcription": {"model": "x"}}}}
+        secret = await minted(server, session=asked, max_tokens=15)
+        async with browser(server, secret) as socket:
+            await receive(socket)
+            audio = base64.b64encode(bytes(48_000)).decode()
+            for _ in range(2):
+                await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+                await socket.send(json.dumps({"type": "input_audio_buffer.commit"}))
+                heard = await receive_until(socket, "conversation.item.input_audio_transcription.completed")
+                assert heard[-1]["usage"] == {"type": "duration", "seconds": 1.0}
+            assert (await receive_until(socket, "error"))[-1]["error"]["code"] == "insufficient_quota"
+            assert "rate_limits.updated" not in [event["type"] for event in heard]
 
 
 async def test_leaving_in_the_middle_of_an_answer_does_not_save_tokens() -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from parley.engines.base import EngineSet, Responder
 from parley.protocol.realtime.ids import ItemId, LaneId, ResponseId
-from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired, StillTaken
+from parley.protocol.realtime.inputs import QuotasChanged, SessionExpired, StillTaken, TokensGranted
 from parley.protocol.realtime.outputs import (
     AbandonTool,
     AbandonTranscription,
@@ -37,7 +37,16 @@ from parley.protocol.realtime.outputs import (
     TranscribeItemAudio,
     TruncateItemAudio,
 )
-from parley.protocol.realtime.server_events import OutputAudioDelta, OutputAudioDone, ResponseDone, ServerEvent, Usage
+from parley.protocol.realtime.resources import DurationUsage
+from parley.protocol.realtime.server_events import (
+    OutputAudioDelta,
+    OutputAudioDone,
+    ResponseDone,
+    ServerEvent,
+    TranscriptionCompleted,
+    Usage,
+)
+from parley.protocol.realtime.usage import USER_MS_PER_TOKEN
 from parley.runtime.adoptions import Adoptions
 from parley.runtime.allowance import Allowance
 from parley.runtime.audio_store import AudioStore
@@ -134,6 +143,7 @@ class Performer:
             case TakeStill():
                 self._mailbox.post(StillTaken(output.response_id, self._camera.show()))
             case StartGeneration():
+                self._grant(output.context.response_id)
                 self.generations.start(output.context)
             case CancelGeneration():
                 self.generations.cancel(output.response_id)
@@ -194,6 +204,8 @@ class Performer:
             self.generations.done(ResponseId(event.response.id))
             if timeline is not None:
                 event = msgspec.structs.replace(event, parley_timeline=timeline)
+        if isinstance(event, TranscriptionCompleted) and isinstance(event.usage, DurationUsage):
+            self._charge_transcript(event.usage.seconds)
         if self._prices.known:
             event = priced(event, self._prices)
         if isinstance(event, OutputAudioDone) and self._playout is not None:
@@ -202,13 +214,28 @@ class Performer:
             silent = None if isinstance(completed, OutputAudioDelta) else event
             self._links.send(completed, output.to, silent=silent)
 
+    def _grant(self, response_id: ResponseId) -> None:
+        """Bound a response by what is left."""
+        left = self._allowance.remaining_tokens if self._allowance is not None else None
+        if left is not None:
+            self._mailbox.post(TokensGranted(response_id, left))
+
     def _charge(self, usage: Usage | None) -> None:
-        """Count what a response used and tell what is left; a session whose grant is used up ends."""
+        """Count what a response used and tell what is left."""
         if self._allowance is None or usage is None:
             return
         solvent = self._allowance.spend(usage.total_tokens)
         if facts := self._allowance.facts():
             self._mailbox.post(QuotasChanged(facts))
+        self._end_unless(solvent)
+
+    def _charge_transcript(self, seconds: float) -> None:
+        """Count what was transcribed, as what a response hears."""
+        if self._allowance is not None:
+            self._end_unless(self._allowance.spend(-(-round(seconds * 1000) // USER_MS_PER_TOKEN)))
+
+    def _end_unless(self, solvent: bool) -> None:
+        """End a session whose grant is used up."""
         if not solvent:
             self._mailbox.post(SessionExpired("budget_spent"))
 

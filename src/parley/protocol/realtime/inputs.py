@@ -35,6 +35,7 @@ __all__ = [
     "SessionExpired",
     "StillTaken",
     "Tick",
+    "TokensGranted",
     "ToolFailed",
     "ToolReturned",
     "TranscriptFailed",
@@ -187,6 +188,13 @@ class StillTaken(msgspec.Struct, frozen=True, tag=True):
     image_url: str | None
 
 
+class TokensGranted(msgspec.Struct, frozen=True, tag=True):
+    """Response `response_id`, which is about to be generated, may use `tokens` in all: who uses more is cut."""
+
+    response_id: ResponseId
+    tokens: int
+
+
 class QuotasChanged(msgspec.Struct, frozen=True, tag=True):
     """What is left of the client's quotas, after a response was counted: told to every connection."""
 
@@ -226,6 +234,7 @@ Input = (
     | ToolReturned
     | ToolFailed
     | StillTaken
+    | TokensGranted
     | QuotasChanged
     | SessionExpired
     | Tick

@@ -64,11 +64,13 @@ class Ending:
 
     status: Literal["completed", "cancelled", "incomplete", "failed"]
     details: StatusDetails | None = None
+    cut: bool = False
+    """By us, in the middle of what the engine was saying."""
 
     @property
     def by_itself(self) -> bool:
         """The engine came to an end; everything it generated will be sent."""
-        return self.status in {"completed", "incomplete"}
+        return self.status in {"completed", "incomplete"} and not self.cut
 
 
 class LiveResponse:

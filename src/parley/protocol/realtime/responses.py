@@ -56,7 +56,7 @@ from parley.protocol.realtime.planning import Plan, plan_response
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.playout import Cut, Playout
 from parley.protocol.realtime.response import Ending, LiveResponse
-from parley.protocol.realtime.server_events import ResponseError, StatusDetails
+from parley.protocol.realtime.server_events import ResponseError, StatusDetails, Usage
 from parley.protocol.realtime.session_config import SessionConfig
 from parley.protocol.realtime.shortening import kept, over_limit
 from parley.protocol.realtime.stills import STILL_WAIT_MS, Stills
@@ -87,6 +87,8 @@ class _Running:
     still: Literal["none", "asked", "taken"] = "none"
     """While words are waited for: whether a look at the camera is under way, or was taken."""
     image_url: str | None = None
+    granted_tokens: int | None = None
+    """What it may use in all; None for no bound."""
     given: tuple[Item, ...] = ()
     given_tally: InputTally = field(default_factory=InputTally)
     """What the first generation was given, and how much that is."""
@@ -300,8 +302,22 @@ class Responses:
                 self._end(running, _failed(chunk.code, chunk.message))
             case TextDelta() | AudioDelta() | ToolCallDelta() | ToolCallDone() | EngineUsage():
                 running.live.take(chunk, now)
+                self._cut_if_spent(running)
             case _:
                 assert_never(chunk)
+
+    def tokens_granted(self, response_id: ResponseId, tokens: int) -> None:
+        """Bound what a response may use, its input included."""
+        running = self._running.get(response_id)
+        if running is not None and running.ending is None:
+            running.granted_tokens = tokens
+            self._cut_if_spent(running)
+
+    def _cut_if_spent(self, running: _Running) -> None:
+        """End a response that has used what it was granted, or will have when it is told what it is to answer."""
+        if running.granted_tokens is not None and _usage_of(running).total_tokens >= running.granted_tokens:
+            self._stop_engine(running)
+            self._end(running, _SPENT)
 
     def tool_returned(self, item_id: ItemId, result: str | McpError) -> None:
         """Take what a tool gave that the server ran for a response."""
@@ -409,18 +425,22 @@ class Responses:
         del self._running[live.response_id]
         if self._default == live.response_id:
             self._default = None
-        usage = response_usage(
-            running.tally,
-            prompt_chars=running.plan.prompt_chars * running.generations,
-            engine=live.engine_usage,
-            output_chars=live.output_chars,
-            output_ms=live.output_ms,
-        )
-        live.end(ending, usage)
+        live.end(ending, _usage_of(running))
         if live.shape.out_of_band:
             for item_id in live.spoken_items():
                 self._effects.add(DropItemAudio(item_id))
         self._playout.response_done(live.response_id, live.sent_samples)
+
+
+def _usage_of(running: _Running) -> Usage:
+    """Add up what a response has used so far."""
+    return response_usage(
+        running.tally,
+        prompt_chars=running.plan.prompt_chars * running.generations,
+        engine=running.live.engine_usage,
+        output_chars=running.live.output_chars,
+        output_ms=running.live.output_ms,
+    )
 
 
 def _failed(code: str, message: str) -> Ending:
@@ -437,6 +457,8 @@ def _shortened(entries: tuple[Entry, ...], items: Sequence[Item]) -> tuple[Entry
         entry.forgotten = True
     return tuple(entry for entry in entries if not entry.forgotten)
 
+
+_SPENT = Ending("incomplete", StatusDetails(type="incomplete", reason="max_output_tokens"), cut=True)
 
 _TOO_LONG = Ending(
     "failed",

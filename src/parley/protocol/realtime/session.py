@@ -83,6 +83,7 @@ from parley.protocol.realtime.inputs import (
     SessionExpired,
     StillTaken,
     Tick,
+    TokensGranted,
     ToolFailed,
     ToolReturned,
     TranscriptFailed,
@@ -251,10 +252,11 @@ class RealtimeSession:
         | PlayoutStarted
         | PlayoutDrained
         | PlayoutFlushed
-        | StillTaken,
+        | StillTaken
+        | TokensGranted,
         now: Ms,
     ) -> None:
-        """Take what recognisers, playback and the camera say."""
+        """Take what recognisers, playback and the camera say, and whoever counts tokens."""
         match input:
             case TranscriptPartial():
                 self._transcripts.partial(input.item_id, input.text, input.stable_chars)
@@ -270,6 +272,8 @@ class RealtimeSession:
                 self._responses.playout_flushed(input.item_id, input.samples)
             case StillTaken():
                 self._responses.still_taken(input.response_id, input.image_url)
+            case TokensGranted():
+                self._responses.tokens_granted(input.response_id, input.tokens)
             case _:
                 assert_never(input)
 

@@ -12,7 +12,7 @@ from parley.protocol.realtime.generation import EngineUsage
 from parley.protocol.realtime.server_events import CachedTokens, InputTokenDetails, OutputTokenDetails, Usage
 from parley.protocol.realtime.tokens import TOKENS_PER_MESSAGE, estimated_tokens
 
-__all__ = ["response_usage"]
+__all__ = ["ASSISTANT_MS_PER_TOKEN", "USER_MS_PER_TOKEN", "response_usage"]
 
 USER_MS_PER_TOKEN = 100
 ASSISTANT_MS_PER_TOKEN = 50
