@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parley_media::opus::{ENCODER_HZ, Encoder, FRAME_SAMPLES};
+use parley_media::opus::{ENCODER_HZ, Effort, Encoder, FRAME_SAMPLES};
 use parley_media::sender::OutgoingPacket;
 
 /// Between two packets of sound.
@@ -37,7 +37,7 @@ pub fn number_of(payload: &[u8]) -> Option<(u32, u32)> {
 pub fn tone(hz: f64) -> Contents {
     let step = std::f64::consts::TAU * hz / f64::from(ENCODER_HZ);
     let samples: Vec<i16> = (0..ENCODER_HZ).map(|n| ((f64::from(n) * step).sin() * 8_000.0) as i16).collect();
-    let mut encoder = Encoder::new(32_000).expect("an encoder");
+    let mut encoder = Encoder::new(32_000, Effort::Thorough).expect("an encoder");
     let packets = samples.chunks_exact(FRAME_SAMPLES).map(|frame| encoder.encode(frame).expect("a packet")).collect();
     Contents::Loop { packets, talking_percent: 100 }
 }
