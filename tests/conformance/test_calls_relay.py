@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from bad_calls import BAD, filled
 from client_venvs import client_python
 from native_calls import APP, SECRET, calls_settings, native_calls
+from scripted_browser import ScriptedBrowser
 from spoken import heard, models_dir, say, word_error_rate
 from udp_relay import udp_relay
 
@@ -30,6 +35,7 @@ WIDE_HZ = 48_000
 PERSON = "The train to the city leaves at seven."
 ENDPOINT = "She sells fresh bread every morning."
 STEPS = ("A", "A1", "B", "B1", "B2", "B3", "X1", "X2")
+BEARER = {"authorization": f"Bearer {SECRET}"}
 
 
 def widened(pcm: bytes) -> bytes:
@@ -89,6 +95,26 @@ def check_replies(report: dict[str, Any]) -> None:
         assert replies[step] == {"status": 200, "body": attached}
 
 
+def go_wrong(url: str, over: threading.Event) -> int:
+    """Ask for everything that is refused, again and again; give how often."""
+    browser, count = ScriptedBrowser("a"), 0
+    mid = browser.add("audio")
+    with httpx.Client(base_url=f"{url}/v1/apps/{APP}", headers=BEARER, trust_env=False) as http:
+        session = http.post("/sessions/new").json()["sessionId"]
+        offer = {"type": "offer", "sdp": browser.offer()}
+        body = {"sessionDescription": offer, "tracks": [{"location": "local", "trackName": "mic", "mid": mid}]}
+        made = http.post(f"/sessions/{session}/tracks/new", json=body).json()
+        browser.accept(made["sessionDescription"]["sdp"])
+        while not over.is_set():
+            for name, method, path, given, status, code, _ in BAD:
+                content = filled(given, session, browser.offer())
+                answer = http.request(method, path.replace("{s}", session), content=content)
+                assert (answer.status_code, answer.json()["errorCode"]) == (status, code), name
+                count += 1
+                over.wait(0.04)
+    return count
+
+
 def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
     """Read one value out of the metrics."""
     for line in report["metrics"].splitlines():
@@ -98,8 +124,14 @@ def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
 
 
 def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path) -> None:
-    with native_calls() as server:
-        report = relayed(tmp_path, server.url, None)
+    over = threading.Event()
+    with native_calls() as server, ThreadPoolExecutor(1) as beside:
+        wrong = beside.submit(go_wrong, server.url, over)
+        try:
+            report = relayed(tmp_path, server.url, None)
+        finally:
+            over.set()
+        assert wrong.result() > len(BAD), "all of it, while they spoke"
     check_replies(report)
     first, content_type = report["asked"]
     assert first.startswith("POST /v1/realtime?voice=ash&")
@@ -109,13 +141,13 @@ def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path
     assert value_of(report, "parley_calls_received_packets_total", app=APP) > 300
     assert value_of(report, "parley_calls_sent_packets_total", app=APP) > 300
     assert value_of(report, "parley_calls_sent_bytes_total", app=APP) > 3_000
-    assert value_of(report, "parley_calls_lost_packets_total", app=APP) == 0
+    assert value_of(report, "parley_calls_lost_packets_total", app=APP) == 0, "whatever others ask for"
     assert value_of(report, "parley_calls_layers", app=APP) == 2
     assert 0 < value_of(report, "parley_calls_worst_jitter_seconds", app=APP) < 1
-    assert value_of(report, "parley_calls_sessions", app=APP) == 2
+    assert value_of(report, "parley_calls_sessions", app=APP) == 3
     assert report["sessions"]["A"] not in report["metrics"], "no session is a label unless the operator wants it"
     states = {each["sessionId"]: each["state"] for each in report["replies"]["sessions"]["body"]["sessions"]}
-    assert set(states.values()) == {"connected"}
+    assert [states[report["sessions"][each]] for each in "AB"] == ["connected", "connected"]
 
 
 def real_engines() -> EngineSet:

@@ -8,9 +8,9 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from bad_calls import BAD, filled
 from calls_over_http import APP, BASE, BEARER, OTHER, OTHER_SECRET, SECRET, SETTINGS, calls_server, new_session, pushed
 from media_planes import tone
 from running_server import KEY, running_server
@@ -68,86 +68,6 @@ async def test_a_voice_goes_from_one_session_to_another_under_both_prefixes(pref
         gone = await http.delete(f"{base}/sessions/{alice}")
         assert (gone.status_code, gone.json()) == (200, {})
         assert (await http.get(f"{base}/sessions/{alice}")).status_code == 410
-
-
-# Name, method, path, body, status, code, words. `{s}` is a live session with one track `mic`.
-BAD: list[tuple[str, str, str, Any, int, str, str]] = [
-    ("not JSON", "POST", "/sessions/{s}/tracks/new", b"{", 400, "decoding_error", "not valid JSON"),
-    ("no body", "POST", "/sessions/{s}/tracks/new", b"", 400, "decoding_error", "The body is empty"),
-    ("a list", "POST", "/sessions/{s}/tracks/new", [], 400, "decoding_error", "Expected `object`"),
-    ("no tracks", "POST", "/sessions/{s}/tracks/new", {}, 400, "decoding_error", "tracks is missing"),
-    ("pull of nothing", "POST", "/sessions/{s}/tracks/new", {"tracks": []}, 406, "invalid_params", "1 to 64 tracks"),
-    ("wrong type", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "local", "mid": 7}]}, 400,
-     "decoding_error", "/tracks/0/mid: Expected `str"),
-    ("wrong case", "POST", "/sessions/{s}/tracks/new",
-     {"tracks": [{"location": "remote", "trackname": "mic", "sessionId": "x"}]}, 400, "decoding_error",
-     "trackName is missing"),
-    ("no location", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"trackName": "mic"}]}, 400, "decoding_error",
-     "missing required field `location`"),
-    ("no session", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "remote", "trackName": "mic"}]}, 400,
-     "decoding_error", "sessionId is missing"),
-    ("no kind", "POST", "/sessions/{s}/tracks/new", {"tracks": [{"location": "local", "trackName": "new"}]}, 400,
-     "decoding_error", "kind is missing"),
-    ("mixed", "POST", "/sessions/{s}/tracks/new",
-     {"tracks": [{"location": "local", "trackName": "a"}, {"location": "remote", "trackName": "b", "sessionId": "x"}]},
-     406, "invalid_params", "all local (publish) or all remote (pull)"),
-    ("65 tracks", "POST", "/sessions/{s}/tracks/new",
-     {"tracks": [{"location": "remote", "trackName": "a", "sessionId": "x"}] * 65}, 406, "invalid_params",
-     "at most 64"),
-    ("SDP without media", "POST", "/sessions/{s}/tracks/new",
-     {"sessionDescription": {"type": "offer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"},
-      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]}, 406, "invalid_session_description",
-     "it has no m-line"),
-    ("no SDP at all", "POST", "/sessions/{s}/tracks/new",
-     {"sessionDescription": {"type": "offer", "sdp": "hello"},
-      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]},
-     406, "invalid_session_description", "is this SDP"),
-    ("an answer", "POST", "/sessions/{s}/tracks/new",
-     {"sessionDescription": {"type": "answer", "sdp": "v=0"},
-      "tracks": [{"location": "local", "trackName": "a", "mid": "0"}]},
-     406, "invalid_session_description", "answers go to PUT renegotiate"),
-    ("a mid that is not there", "POST", "/sessions/{s}/tracks/new",
-     {"sessionDescription": "OFFER", "tracks": [{"location": "local", "trackName": "a", "mid": "9"}]}, 406,
-     "invalid_session_description", "no m-line with the mid '9'"),
-    ("no mid", "POST", "/sessions/{s}/tracks/new",
-     {"sessionDescription": "OFFER", "tracks": [{"location": "local", "trackName": "a"}]}, 400, "decoding_error",
-     "mid is missing"),
-    ("an unknown transceiver", "POST", "/sessions/{s}/tracks/new",
-     {"tracks": [{"location": "remote", "trackName": "mic", "sessionId": "{s}", "mid": "#nothing"}]}, 406,
-     "invalid_session_description", "no local track 'nothing'"),
-    ("1 MB of JSON", "POST", "/sessions/{s}/tracks/new", {"tracks": [], "x": "y" * 1_000_000}, 413,
-     "payload_too_large", "too large"),
-    ("an answer out of turn", "PUT", "/sessions/{s}/renegotiate",
-     {"sessionDescription": {"type": "answer", "sdp": "v=0"}}, 406, "invalid_session_description",
-     "no offer of this server"),
-    ("no description", "PUT", "/sessions/{s}/renegotiate", {}, 400, "decoding_error",
-     "missing required field `sessionDescription`"),
-    ("a close without offer", "PUT", "/sessions/{s}/tracks/close", {"tracks": [{"mid": "0"}]}, 406,
-     "invalid_session_description", "or set force to true"),
-    ("a close of nothing", "PUT", "/sessions/{s}/tracks/close", {"tracks": [], "force": True}, 406, "invalid_params",
-     "1 to 64 mids"),
-    ("an update without mid", "PUT", "/sessions/{s}/tracks/update",
-     {"tracks": [{"location": "remote", "trackName": "mic", "sessionId": "{s}"}]}, 400, "decoding_error",
-     "mid is missing"),
-    ("another channel than ours", "POST", "/sessions/{s}/datachannels/establish",
-     {"dataChannel": {"dataChannelName": "chat"}}, 406, "invalid_params", "server-events"),
-    ("channels of nothing", "POST", "/sessions/{s}/datachannels/new", {"dataChannels": []}, 406, "invalid_params",
-     "1 to 64 channels"),
-    ("an unknown session", "GET", "/sessions/" + "0" * 32, b"", 410, "session_error", "unknown, closed or expired"),
-    ("an unknown path", "GET", "/nothing", b"", 404, "not_found", "Unknown URL"),
-    ("a wrong method", "DELETE", "/sessions/{s}/tracks/new", b"", 405, "not_found", "does not take that method"),
-    ("adapters", "POST", "/adapters/websocket/new", {}, 501, "not_implemented", "WebSocket adapters are not served"),
-    ("adapters", "POST", "/adapters/websocket/close", {}, 501, "not_implemented", "WebSocket adapters are not served"),
-    ("WHIP", "POST", "/whip/stream", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
-    ("WHEP", "PATCH", "/whep/stream/1", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
-]  # fmt: skip
-
-
-def filled(body: Any, session: str, offer: str) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    text = json.dumps(body).replace("{s}", session)
-    return text.replace('"OFFER"', json.dumps({"type": "offer", "sdp": offer})).encode()
 
 
 async def test_bad_input_is_refused_with_status_code_and_words_and_nobody_else_notices() -> None:
