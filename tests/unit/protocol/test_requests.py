@@ -34,7 +34,9 @@ from parley.protocol.realtime.session_config import (
     ServerVad,
     SessionConfig,
     SessionPatch,
+    Transcription,
     merged,
+    session_object,
 )
 
 
@@ -94,6 +96,10 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
     ('{"type":"session.update","session":{"voice":5}}', "invalid_type", "session.voice", "str"),
     ('{"type":"session.update","session":{"audio":{"output":{"voice":{}}}}}',
      "missing_required_parameter", "session.audio.output.voice.id", "voice"),
+    ('{"type":"session.update","session":{"reasoning":{"effort":"huge"}}}',
+     "invalid_value", "session.reasoning.effort", "huge"),
+    ('{"type":"session.update","session":{"audio":{"input":{"transcription":{"delay":"long"}}}}}',
+     "invalid_value", "session.audio.input.transcription.delay", "long"),
     ('{"type":"session.update","session":{"temperature":9}}', "invalid_value", "session.temperature", "<= 2"),
     (
         '{"type":"session.update","session":{"audio":{"output":{"speed":9}}}}',
@@ -248,6 +254,47 @@ def test_transcription_and_turn_detection_are_replaced_as_wholes() -> None:
     assert changed.audio.input.transcription is not None
     assert changed.audio.input.transcription.language is None
     assert changed.audio.input.turn_detection == ServerVad()
+
+
+def test_what_newer_models_take_is_used_and_echoed() -> None:
+    newer = {"model": "gpt-live-transcribe", "languages": ["fr", "de"], "keywords": ["Paris", "Lyon"], "delay": "low"}
+    config = merged(SessionConfig(), session_patch(audio={"input": {"transcription": newer}}))
+    wanted = config.audio.input.transcription
+    assert wanted is not None
+    assert (wanted.language, wanted.prompt) == ("fr", "Paris, Lyon")
+    shown = echo(config)["audio"]["input"]["transcription"]
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()} == {
+        **newer,
+        "language": "fr",
+        "prompt": "Paris, Lyon",
+    }
+    cleared = {"model": "whisper-1", "languages": None, "keywords": None, "delay": None}
+    config = merged(config, session_patch(audio={"input": {"transcription": cleared}}))
+    assert config.audio.input.transcription == Transcription(model="whisper-1")
+
+
+@pytest.mark.parametrize("setting", [{"reasoning": {"effort": "low"}}, {"parallel_tool_calls": False}])
+def test_settings_of_reasoning_models_are_echoed_once_set(setting: dict[str, Any]) -> None:
+    (name,) = setting
+    assert name not in echo(SessionConfig())
+    config = merged(SessionConfig(), session_patch(**setting))
+    assert echo(config)[name] == setting[name]
+    assert name not in echo(merged(config, session_patch(**{name: None})))
+
+
+def test_who_streams_a_transcription_commits_by_hand_unless_told_otherwise() -> None:
+    wanted = {"transcription": {"model": "gpt-realtime-whisper"}}
+    config = merged(SessionConfig(type="transcription"), session_patch(audio={"input": wanted}))
+    assert config.audio.input.turn_detection is None
+    by_voice = session_patch(audio={"input": {**wanted, "turn_detection": {"type": "server_vad"}}})
+    assert merged(config, by_voice).audio.input.turn_detection == ServerVad()
+    talking = merged(SessionConfig(), session_patch(audio={"input": wanted}))
+    assert talking.audio.input.turn_detection == ServerVad()
+
+
+def echo(config: SessionConfig) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(session_object(config, session_id="sess_1", expires_at=0))
+    return shown
 
 
 def test_noise_reduction_keeps_its_strength() -> None:

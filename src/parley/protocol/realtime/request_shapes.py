@@ -135,9 +135,12 @@ def _normal_input(inputs: dict[str, Any], prefix: str) -> None:
         inputs["transcription"] = _normal_transcription(transcription)
 
 
+_NEWER = ("languages", "keywords", "delay")
+
+
 def _normal_transcription(transcription: dict[str, Any]) -> dict[str, Any]:
     """Read the lists of newer models: the first of `languages`, and `keywords` as the prompt."""
-    normal = dict(transcription)
+    normal = {name: value for name, value in transcription.items() if value is not None or name not in _NEWER}
     languages, keywords = normal.get("languages"), normal.get("keywords")
     if not normal.get("language") and is_list(languages) and languages:
         normal["language"] = languages[0]

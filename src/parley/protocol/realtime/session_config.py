@@ -29,6 +29,7 @@ __all__ = [
     "PcmaFormat",
     "PcmuFormat",
     "RealtimeSessionObject",
+    "Reasoning",
     "RetentionRatio",
     "SemanticVad",
     "ServerVad",
@@ -77,15 +78,31 @@ class NoiseReduction(msgspec.Struct, frozen=True):
     strength: float = 1.0
 
 
+_Amount = Literal["minimal", "low", "medium", "high", "xhigh"]
+
+
+class Reasoning(msgspec.Struct, frozen=True):
+    """How hard a reasoning model thinks. Echoed and otherwise without effect: the model server decides."""
+
+    effort: _Amount | None = None
+
+
 _STREAMING_MODELS = ("gpt-realtime-whisper", "gpt-live-transcribe")
 
 
 class Transcription(msgspec.Struct, frozen=True, omit_defaults=False):
-    """Ask for `conversation.item.input_audio_transcription.*` events. `model` is an alias."""
+    """Ask for `conversation.item.input_audio_transcription.*` events. `model` is an alias.
+
+    Of newer models' fields the first of `languages` and the `keywords` are used, as `language` and `prompt`; `delay` is
+    echoed alone. They are there where a client set them.
+    """
 
     model: str | None = None
     language: str | None = None
     prompt: str | None = None
+    languages: tuple[str, ...] | UnsetType = UNSET
+    keywords: tuple[str, ...] | UnsetType = UNSET
+    delay: _Amount | UnsetType = UNSET
 
     @property
     def streams(self) -> bool:
@@ -168,6 +185,7 @@ class SessionConfig(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool | None = None
+    reasoning: Reasoning | None = None
     max_output_tokens: int | Literal["inf"] = "inf"
     temperature: float | None = None
     truncation: Truncation = "auto"
@@ -227,6 +245,7 @@ class SessionPatch(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] | UnsetType = UNSET
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
+    reasoning: Reasoning | UnsetType | None = UNSET
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
     temperature: Temperature | UnsetType | None = UNSET
     truncation: Truncation | UnsetType = UNSET
@@ -257,11 +276,11 @@ def merged(config: SessionConfig, patch: SessionPatch) -> SessionConfig:
     if config.tracing is not None and changes.get("tracing", None) is not None:
         changes.pop("tracing")
     if not isinstance(patch.audio, UnsetType):
-        changes["audio"] = _merged_audio(config.audio, patch.audio)
+        changes["audio"] = _merged_audio(config.audio, patch.audio, transcribes_only=config.type == "transcription")
     return msgspec.structs.replace(config, **changes)
 
 
-def _merged_audio(audio: SessionAudio, patch: AudioPatch) -> SessionAudio:
+def _merged_audio(audio: SessionAudio, patch: AudioPatch, *, transcribes_only: bool) -> SessionAudio:
     changes: dict[str, Any] = {}
     if not isinstance(patch.input, UnsetType):
         inputs = _given(patch.input)
@@ -270,6 +289,9 @@ def _merged_audio(audio: SessionAudio, patch: AudioPatch) -> SessionAudio:
             inputs["noise_reduction"] = msgspec.structs.replace(
                 audio.input.noise_reduction or NoiseReduction(), **_given(reduction)
             )
+        wanted = patch.input.transcription
+        if transcribes_only and isinstance(wanted, Transcription) and wanted.streams:
+            inputs.setdefault("turn_detection", None)  # who streams commits by hand
         changes["input"] = msgspec.structs.replace(audio.input, **inputs)
     if not isinstance(patch.output, UnsetType):
         changes["output"] = msgspec.structs.replace(audio.output, **_given(patch.output))
@@ -296,8 +318,10 @@ class RealtimeSessionObject(msgspec.Struct, frozen=True, tag_field="type", tag="
     expires_at: int
     audio: SessionAudio
     include: tuple[str, ...] | None
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
     temperature: float | UnsetType = UNSET
-    """Echoed where a client set one: GA has none, beta does."""
+    """These three are echoed where a client set them; of a temperature only beta knows."""
     object: Literal["realtime.session"] = "realtime.session"
     parley_locked: tuple[str, ...] | UnsetType = UNSET
     """Fields that this connection cannot change; only where there are any."""
@@ -367,6 +391,8 @@ def session_object(config: SessionConfig, *, session_id: str, expires_at: int) -
         expires_at=expires_at,
         audio=config.audio,
         include=config.include,
+        parallel_tool_calls=UNSET if config.parallel_tool_calls is None else config.parallel_tool_calls,
+        reasoning=UNSET if config.reasoning is None else config.reasoning,
         temperature=UNSET if config.temperature is None else config.temperature,
     )
 
