@@ -28,6 +28,7 @@ from parley.calls.traffic import Traffic
 from parley.calls.transceiver import SessionId, Source
 from parley.calls.turn_credentials import TurnCredentials
 from parley.media.allotment import Allotment
+from parley.media.errors import Busy
 from parley.media.switchboard import Switchboard
 from parley.observe.families import Family, Row
 from parley.protocol.calls import (
@@ -137,7 +138,7 @@ class CallsService:
         else:
             try:
                 told = await self._survey.ask()
-            except TimeoutError:
+            except (TimeoutError, Busy):
                 return None
         self._traffic.take(self._roster.apps.values(), told)
         return told
@@ -200,7 +201,7 @@ class CallsService:
         member = self._roster.member(access, session_id)
         try:
             told = await self._survey.ask()
-        except TimeoutError:
+        except (TimeoutError, Busy):
             raise CallsFault(503, "temporarily_unavailable_error", "The media plane is busy. Ask again.") from None
         peer = member.session.negotiation.peer
         return session_statistics(member.session, told.get(peer, ()) if peer else ())

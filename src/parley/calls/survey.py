@@ -32,7 +32,7 @@ class Survey:
         self._coming: asyncio.Future[Surveyed] | None = None
 
     async def ask(self) -> Surveyed:
-        """Give what passed so far. Raises `TimeoutError` where the plane does not answer in time."""
+        """Give what passed so far. Raises `TimeoutError` where the plane does not answer in time, and `Busy`."""
         if self._coming is None or self._coming.done():
             self._coming = self._asked()
         coming = self._coming
@@ -40,8 +40,8 @@ class Survey:
             async with asyncio.timeout(_PATIENCE_S):
                 return await asyncio.shield(coming)
         except TimeoutError:
-            # The next one asks anew; this question may never be answered.
-            coming.cancel()
+            if self._coming is coming:
+                self._coming = None  # this question may never be answered; the next one asks anew
             raise
 
     def _asked(self) -> asyncio.Future[Surveyed]:

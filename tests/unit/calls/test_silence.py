@@ -132,3 +132,17 @@ async def test_a_plane_that_does_not_answer_stops_nothing() -> None:
     async with looked_after(world):
         await asyncio.sleep(60)  # the plane's time stands still
         assert world.service.count(world.access.app.app_id) == (0, 0, 0)
+
+
+async def test_who_asks_later_is_not_harmed_by_who_asked_in_vain() -> None:
+    world = CallsWorld()
+    await (alice := await world.client("a")).push("mic")
+    first = asyncio.create_task(world.service.statistics(alice.access, alice.session_id))
+    await asyncio.sleep(1.5)  # the plane's time stands still
+    second = asyncio.create_task(world.service.look())
+    with pytest.raises(CallsFault, match="The media plane is busy") as caught:
+        await first
+    assert caught.value.status == 503
+    await world.pass_ms(100)
+    assert await second is not None
+    assert (await asyncio.gather(world.service.statistics(alice.access, alice.session_id), world.pass_ms(100)))[0].local
