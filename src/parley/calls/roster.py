@@ -270,7 +270,7 @@ class Roster:
             self._hubs[app_id].tick(now)
             counts = app.subscribers()
             for member in list(app.members.values()):
-                if reason := self._overdue(member, now, counts):
+                if reason := self._overdue(app, member, now, counts):
                     self.end(app, member, reason)
                 elif member.session.negotiation.pending and now - member.offered_at > self.limits.offer_lifetime_ms:
                     member.session.negotiation.withdraw()
@@ -306,7 +306,7 @@ class Roster:
             for member in list(app.members.values()):
                 self.end(app, member, reason)
 
-    def _overdue(self, member: Member, now: int, counts: Counter[Source]) -> str | None:
+    def _overdue(self, app: CallsApp, member: Member, now: int, counts: Counter[Source]) -> str | None:
         if not member.connected:
             if now - member.used_at <= self.limits.never_connected_ms:
                 return None
@@ -314,8 +314,8 @@ class Roster:
         if not member.session.third_party:
             return None
         session = member.session
-        used = any(session.pulls()) or any(counts[Source(session.session_id, name)] for name in session.publications())
-        if used:
+        hears = any(app.find(source) for _, source in session.pulls())
+        if hears or any(counts[Source(session.session_id, name)] for name in session.publications()):
             member.lonely_since = None
         elif member.lonely_since is None:
             member.lonely_since = now

@@ -242,3 +242,22 @@ async def test_strangers_are_turned_away(app: str, secret: str | None, status: i
     with pytest.raises(CallsFault) as caught:
         CallsWorld().service.authorize(app, secret)
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+async def test_a_third_party_session_ends_with_the_last_who_is_heard_in_it() -> None:
+    world = CallsWorld()
+    person, endpoint = await world.client("a"), await world.client("b", third_party=True)
+    await person.push("mic")
+    await endpoint.push("voice", direction="sendrecv", bidirectionalMediaStream=True)
+    await endpoint.tracks(tracks=[endpoint.item(person, "mic", mid="#voice")])
+    await world.pass_ms(100)
+    for _ in range(3):
+        await asyncio.sleep(60)
+        world.service._roster.tick()
+    assert endpoint.listing()["tracks"]
+    world.service.delete_session(person.access, person.session_id)
+    for _ in range(3):
+        world.service._roster.tick()
+        await asyncio.sleep(40)
+    with pytest.raises(CallsFault, match="unknown, closed or expired"):
+        endpoint.listing()
