@@ -6,7 +6,6 @@ One per server; closed with the engine room. Neighbours: `session_door` (asks), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from parley.agents.addresses import AddressGuard
@@ -18,6 +17,7 @@ from parley.engines.catalog import StageSettings
 from parley.protocol.realtime.tools import McpTool
 from parley.runtime.tool_runs import ToolExecutor
 from parley.server.agent_engines import AgentEngines
+from parley.server.tool_threads import ToolThreads
 
 __all__ = ["Workshop"]
 
@@ -31,7 +31,7 @@ class Workshop:
     def __init__(self, build: Callable[[str, StageSettings], Engine], guard: AddressGuard) -> None:
         self._engines = AgentEngines(build)
         self._guard = guard
-        self._threads = ThreadPoolExecutor(_THREADS, "parley-tools")
+        self._threads = ToolThreads(_THREADS, "parley-tools")
 
     async def engines_for(self, agent: Agent, common: EngineSet) -> EngineSet:
         """Give the engines of an agent. Raises `EngineError`."""
@@ -45,7 +45,7 @@ class Workshop:
 
     async def aclose(self) -> None:
         """Free the engines, and wait for no function."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
         await self._engines.aclose()
 
 
