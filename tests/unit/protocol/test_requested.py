@@ -10,7 +10,7 @@ from driven_session import DrivenSession, client_event, configured, types
 from msgspec.structs import replace
 
 from parley.protocol.realtime.client_events import ResponseCreate, SessionUpdate
-from parley.protocol.realtime.generation import EngineUsage, TokenLogProb
+from parley.protocol.realtime.generation import Done, EngineUsage, TokenLogProb
 from parley.protocol.realtime.ids import ConnectionId, ItemId
 from parley.protocol.realtime.inputs import ClientEventReceived, QuotasChanged, TranscriptFinal
 from parley.protocol.realtime.items import Item, MessageItem
@@ -120,19 +120,18 @@ def test_a_large_picture_is_seen_by_the_model_and_not_thrown_back(size: int, ech
     assert url in str(session.contexts[0].items[0])
 
 
-@pytest.mark.parametrize(
-    ("event", "param"),
-    [
-        ({"type": "conversation.item.create", "item": picture_item()}, "item.content[1]"),
-        ({"type": "response.create", "response": {"input": [picture_item()]}}, "response.input[0].content[1]"),
-    ],
-)
-def test_a_model_that_does_not_see_refuses_pictures(event: dict[str, Any], param: str) -> None:
-    session = DrivenSession(sees=False)
-    error = session.client(**event, event_id="mine")[0]["error"]
-    assert (error["code"], error["param"], error["event_id"]) == ("unsupported_content", param, "mine")
-    assert "--llm" in error["message"]
-    assert session.items() == []
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_picture_is_taken_whether_or_not_the_model_sees(sees: bool) -> None:
+    session = DrivenSession(sees=sees)
+    session.client(type="conversation.item.create", item=picture_item())
+    assert [event["type"] for event in session.events[-2:]] == ["conversation.item.added", "conversation.item.done"]
+    session.client(type="response.create")
+    session.client(type="response.create", response={"conversation": "none", "input": [picture_item()]})
+    for context in session.contexts:
+        assert PICTURE in str(context.items)
+        session.engine(Done(), response_id=context.response_id)
+    details = [event["response"]["usage"]["input_token_details"] for event in session.of_type("response.done")]
+    assert [bool(each["image_tokens"]) for each in details] == [sees, sees]
 
 
 # --- long conversations

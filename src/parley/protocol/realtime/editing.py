@@ -27,7 +27,7 @@ from parley.protocol.realtime.outputs import (
     TranscriptionOptions,
     TruncateItemAudio,
 )
-from parley.protocol.realtime.pictures import MOST_ECHOED, MOST_RETRIEVED, echoed, picture_fault
+from parley.protocol.realtime.pictures import MOST_ECHOED, MOST_RETRIEVED, echoed
 from parley.protocol.realtime.playback import Playback
 from parley.protocol.realtime.server_events import (
     ConversationItemAdded,
@@ -57,7 +57,6 @@ class Editing:
         mcp: McpServers,
         *,
         needs_transcript: bool,
-        sees: bool,
     ) -> None:
         self._effects = effects
         self._conversation = conversation
@@ -65,7 +64,6 @@ class Editing:
         self._playback = playback
         self._mcp = mcp
         self._needs_transcript = needs_transcript
-        self._sees = sees
 
     def create(
         self, event: ConversationItemCreate, *, taken: bool, format: AudioFormat, options: TranscriptionOptions
@@ -112,8 +110,6 @@ class Editing:
                 param="previous_item_id",
             )
         fault = self._conversation.room_fault(item)
-        if fault is None and not self._sees:
-            fault = picture_fault(item, "item")
         if fault is None and isinstance(item, McpApprovalResponseItem):
             fault = self._mcp.approval_fault(item)
         return fault

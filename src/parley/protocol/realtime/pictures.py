@@ -1,32 +1,16 @@
-"""Pictures in items: whether there is anybody to look at them, and how much of them is echoed. Pure."""
+"""Pictures in items: how much of them is echoed. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
-from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.items import ContentPart, ConversationItem, InputImagePart, MessageItem
 
-__all__ = ["MOST_ECHOED", "MOST_RETRIEVED", "echoed", "picture_fault"]
+__all__ = ["MOST_ECHOED", "MOST_RETRIEVED", "echoed"]
 
 MOST_ECHOED = 512 << 10
 MOST_RETRIEVED = 3 << 20
 """Characters of picture in `conversation.item.added` and `done`, and in `retrieved`: clients close above 4 MiB."""
-
-
-def picture_fault(item: ConversationItem, param: str) -> ClientFault | None:
-    """Refuse the first picture of `item`, which is at `param`, for a model that cannot see."""
-    if not isinstance(item, MessageItem):
-        return None
-    for index, part in enumerate(item.content):
-        if isinstance(part, InputImagePart):
-            return ClientFault(
-                code="unsupported_content",
-                message="The model of this session cannot see pictures: leave the input_image out, or have the server "
-                'run a model that sees (--llm "URL#images=yes").',
-                param=f"{param}.content[{index}]",
-            )
-    return None
 
 
 def echoed(item: ConversationItem, most: int) -> ConversationItem:

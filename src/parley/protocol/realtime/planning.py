@@ -18,7 +18,6 @@ from parley.protocol.realtime.generation import GenerationContext
 from parley.protocol.realtime.ids import ResponseId
 from parley.protocol.realtime.items import InputAudioPart, Item, MessageItem
 from parley.protocol.realtime.mcp import McpServers
-from parley.protocol.realtime.pictures import picture_fault
 from parley.protocol.realtime.response import ResponseShape
 from parley.protocol.realtime.session_config import SessionConfig, StoredPrompt, Truncation
 from parley.protocol.realtime.toolbox import Toolbox, settle_tools
@@ -74,7 +73,7 @@ class Plan:
 
 
 def plan_response(
-    params: ResponseParams, config: SessionConfig, conversation: Conversation, mcp: McpServers, *, sees: bool
+    params: ResponseParams, config: SessionConfig, conversation: Conversation, mcp: McpServers
 ) -> Plan | ClientFault:
     """Settle what `params` asks for under `config`; a fault if its input names what is not there or cannot be used."""
     tools = _or(params.tools, config.tools)
@@ -83,7 +82,7 @@ def plan_response(
     if isinstance(params.input, UnsetType):
         entries = conversation.entries()
     else:
-        entries = _given_input(params.input, conversation, sees=sees)
+        entries = _given_input(params.input, conversation)
     if isinstance(entries, ClientFault):
         return entries
     output = config.audio.output
@@ -127,7 +126,7 @@ def _or(override: _Value | UnsetType, value: _Value) -> _Value:
 
 
 def _given_input(
-    given: tuple[Item | ItemReference, ...], conversation: Conversation, *, sees: bool
+    given: tuple[Item | ItemReference, ...], conversation: Conversation
 ) -> tuple[Entry, ...] | ClientFault:
     entries: list[Entry] = []
     for index, item in enumerate(given):
@@ -140,8 +139,6 @@ def _given_input(
                     "reference an item that was added and not deleted.",
                     param=f"response.input[{index}].id",
                 )
-        elif not sees and (fault := picture_fault(item, f"response.input[{index}]")) is not None:
-            return fault
         elif _is_unheard(item):
             return ClientFault(
                 code="invalid_value",

@@ -182,7 +182,6 @@ class RealtimeSession:
             self._playback,
             self._mcp,
             needs_transcript=needs_transcript,
-            sees=sees,
         )
 
     @property
