@@ -10,6 +10,7 @@ NAMES = (
     "startup",
     "audio_core",
     "forwarding",
+    "fan_out",
     "engines_local",
     "keyless_turns",
     "added_latency",

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SERVER_CORE", "Generator", "build_generator", "pin", "unpin"]
+__all__ = ["LOAD_CORE", "SERVER_CORE", "Generator", "build_generator", "pin", "unpin"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER_CORE, LOAD_CORE = 0, 1

@@ -57,6 +57,10 @@ class Meeting:
         """Send `sound`, `pictures` or `tone:HZ` on a slot from now on."""
         self._ask(f"talk {client} {slot} {what}")
 
+    def hush(self) -> None:
+        """Let nobody send until the next measurement."""
+        self._ask("hush")
+
     def measure(self, seconds: float) -> dict[str, float]:
         """Count what is sent and received in so many seconds, and how long it takes."""
         figures: dict[str, float] = json.loads(self._ask(f"measure {seconds}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,19 +32,23 @@ class CallsRoom:
         self.meeting.accept(client, reply["sessionDescription"]["sdp"])
         return Person(client, session, tuple(kinds))
 
-    def hear(self, people: Sequence[Person], who: Person | None = None) -> None:
-        session = who.name if who else self._asked("POST", "/sessions/new")["sessionId"]
+    def hear(self, who: Person, people: Sequence[Person]) -> None:
+        self._pull(who.name, people, lambda offer: self.meeting.again(who.client, offer))
+
+    def audience(self, count: int, people: Sequence[Person]) -> None:
+        for _ in range(count):
+            session = self._asked("POST", "/sessions/new")["sessionId"]
+            self._pull(session, people, lambda offer: self.meeting.answer(offer)[1])
+
+    def _pull(self, session: str, people: Sequence[Person], answered: Callable[[str], str]) -> None:
         tracks = [
             {"location": "remote", "sessionId": person.name, "trackName": f"{kind}{mid}"}
             for person in people
             for mid, kind in enumerate(person.sends)
         ]
         reply = self._asked("POST", f"/sessions/{session}/tracks/new", {"tracks": tracks})
-        offer = reply["sessionDescription"]["sdp"]
-        answer = self.meeting.again(who.client, offer) if who else self.meeting.answer(offer)[1]
-        self._asked(
-            "PUT", f"/sessions/{session}/renegotiate", {"sessionDescription": {"type": "answer", "sdp": answer}}
-        )
+        description = {"type": "answer", "sdp": answered(reply["sessionDescription"]["sdp"])}
+        self._asked("PUT", f"/sessions/{session}/renegotiate", {"sessionDescription": description})
 
     def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         reply = self.http.request(method, path, json=body)

@@ -33,8 +33,11 @@ class Room(Protocol):
     def publish(self, kinds: Sequence[str]) -> Person:
         """Let somebody come in who sends; its client is connected, or soon will be."""
 
-    def hear(self, people: Sequence[Person], who: Person | None = None) -> None:
-        """Let one more come in, or `who` is there already, who receives all that these send."""
+    def hear(self, who: Person, people: Sequence[Person]) -> None:
+        """Let somebody who is there receive all that these send."""
+
+    def audience(self, count: int, people: Sequence[Person]) -> None:
+        """Let so many come in who only receive all that these send."""
 
 
 class Sfu(Protocol):

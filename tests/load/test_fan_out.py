@@ -37,8 +37,7 @@ def report() -> Report:
             room = CallsRoom(http, meeting)
             speaker = room.publish(("audio",))
             meeting.talk(speaker.client, f"tone:{TONE_HZ}")
-            for _ in range(LISTENERS):
-                room.hear([speaker])
+            room.audience(LISTENERS, [speaker])
             meeting.connect()
             figures = meeting.measure(SECONDS)
             heard = meeting.decode(TONE_HZ)

@@ -10,6 +10,7 @@
 //! | `again N`, tab, their next offer | the answer |
 //! | `connect SECONDS` | how many of all are connected, and how long each took |
 //! | `talk N SLOT sound`, or `pictures`, or `tone:HZ` | `ok`; the client sends from now on |
+//! | `hush` | `ok`; nobody sends until the next measurement |
 //! | `measure SECONDS` | what was sent and came meanwhile; all sources pause before and afterwards |
 //! | `decode HZ` | what each listening client heard of the last measurement, decoded in turn |
 
@@ -86,6 +87,7 @@ impl Meeting {
             ["again", number] => self.again(number.parse().ok()?, &text),
             ["connect", seconds] => self.connect(seconds.parse().ok()?),
             ["talk", number, slot, what] => self.talk(number.parse().ok()?, slot.parse().ok()?, what),
+            ["hush"] => self.pause(true).map(|()| "ok".to_owned()),
             ["measure", seconds] => self.measure(seconds.parse().ok()?),
             ["decode", hz] => Some(self.decode(hz.parse().ok()?)),
             _ => None,
