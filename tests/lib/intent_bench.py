@@ -26,6 +26,19 @@ TUNED: list[Case] = [
     one("page", "button bigger and green", "changeButtonStyle", size="bigger", color="green"),
     one("page", "Make the button red.", "changeButtonStyle", color="red"),
     one("page", "What does the heading say?", "getPageHTML"),
+    *(
+        one(page, said, name)
+        for page, name in (("page", "getPageHTML"), ("parts", "get_page_HTML"))
+        for said in (
+            "What does the button say?",
+            "What is on the button?",
+            "Tell me what the button says.",
+            "Read me the button.",
+            "What does the paragraph say?",
+        )
+    ),
+    one("parts", "Make the button blue.", "change_button", color="blue"),
+    one("parts", "What about a red button?", "change_button", color="red"),
     one("page", "Undo.", "undo"),
     one("page", "undo that please", "undo"),
     one("page", "Set the background to light blue", "changeBackgroundColor", color="light blue"),

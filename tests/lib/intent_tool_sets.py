@@ -1,4 +1,4 @@
-"""Fourteen realistic tool sets of different domains, written as real clients write them: terse, uneven, incomplete."""
+"""Fifteen realistic tool sets of different domains, written as real clients write them: terse, uneven, incomplete."""
 
 from __future__ import annotations
 
@@ -53,6 +53,32 @@ TOOL_SETS: dict[str, list[FunctionTool]] = {
         tool("changeButtonStyle", "Changes the size and color of the button", None, size=TEXT, color=TEXT),
         tool("getPageHTML", "Gets the HTML of the page: headings, text, buttons"),
         tool("undo", "Undo the last change"),
+    ],
+    "parts": [
+        tool(
+            "get_page_HTML",
+            "Get the HTML of an element of the page, to read what it says.",
+            element=text("What to read: heading, paragraph, button, or the whole page."),
+        ),
+        tool(
+            "change_background_color",
+            "Change the background color of the page.",
+            ("color",),
+            color=text("Any color, as the user said it."),
+        ),
+        tool(
+            "change_font_color",
+            "Change the font color of the text on the page.",
+            ("color",),
+            color=text("Any color, as the user said it."),
+        ),
+        tool(
+            "change_button",
+            "Change the size and color of the button.",
+            size=text("How big: bigger, smaller, huge, or a font size in pixels."),
+            color=text("Any color, as the user said it."),
+        ),
+        tool("undo", "Undo the last change to the page."),
     ],
     "planets": [
         tool("focus_planet", "Move the camera to a planet", ("planet",), planet=choice(*PLANETS)),

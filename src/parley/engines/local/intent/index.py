@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from parley.engines.local.intent.lexicon import CONCEPTS, FUNCTION_WORDS, PLAIN_VERBS, UNITS, VERBS
-from parley.engines.local.intent.mood import damping, is_reader
+from parley.engines.local.intent.mood import asks_to_know, damping, is_reader
 from parley.engines.local.intent.schema import ToolShape, read_tool
 from parley.engines.local.intent.slots import Filled, fill
 from parley.engines.local.intent.spoken_numbers import SpokenNumber, find_numbers
@@ -38,6 +38,8 @@ _TRIED: Final = 6
 _LONGEST: Final = 400
 _STRAY: Final = 0.75
 _TIE: Final = 0.06
+_ABOUT_IT: Final = 1.45
+"""How much more a tool that reads is meant by who asks about something that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,16 @@ class IntentIndex:
         score -= _STRAY * stray * min(1.0, total / 2) + 0.12 * len(filled.missing) + _looseness(filled)
         if not self._telling(weights, heard):
             score *= 0.5
-        return Candidate(shape, filled, score * damping(words, shape, is_reader(shape)), evidence)
+        reader = is_reader(shape)
+        if reader and asks_to_know(words) and self._knows_of(weights, words):
+            score *= _ABOUT_IT
+        return Candidate(shape, filled, score * damping(words, shape, reader), evidence)
+
+    def _knows_of(self, weights: Mapping[str, float], words: Sequence[Word]) -> bool:
+        """Tell whether a thing was named, in so many words, that this tool is about."""
+        return any(
+            word.stem in weights and word.stem not in VERBS and word.norm not in FUNCTION_WORDS for word in words
+        )
 
     def _telling(self, weights: Mapping[str, float], heard: Sequence[Mapping[str, float]]) -> bool:
         """Tell whether anything said points to this tool besides a common verb that merely means the same."""

@@ -20,7 +20,7 @@ from parley.engines.local.intent.phrases import leading_verb
 from parley.engines.local.intent.schema import ToolShape
 from parley.engines.local.intent.words import Word, stem, word_set
 
-__all__ = ["damping", "is_fact_question", "is_reader"]
+__all__ = ["asks_to_know", "damping", "is_fact_question", "is_reader"]
 
 _LEAD_IN: Final = word_set(
     "please hey hi hello ok okay so well now and um uh then also just right alright great thanks cool yes yeah oh no"
@@ -31,6 +31,7 @@ _SUBJECTS: Final = word_set(
     "these those you you're your"
 )
 _WISHES: Final = word_set("want wanna need wish like should must needs wants let'd i'd we'd gotta")
+_KNOWING: Final = word_set("what what's which")
 _OUGHT: Final = word_set("should must needs")
 _YOU: Final = word_set("you your yours you're yourself")
 _TO_BE: Final = word_set("is are was were am do does did has have had")
@@ -59,6 +60,15 @@ def damping(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float:
     return _mood(norms, reader) * _agreement(words, shape, reader) if norms else 1.0
 
 
+def asks_to_know(words: tuple[Word, ...]) -> bool:
+    """Whether a sentence wants something told: `what does it say`, `read it to me`, `tell me what it says`."""
+    core = _core(words)
+    norms = [word.norm for word in core]
+    if not norms or norms[0] in _KNOWING or norms[:2] in (["tell", "me"], ["tell", "us"]):
+        return bool(norms)
+    return bool(CONCEPTS.get(core[0].stem, frozenset()) & QUERY_CONCEPTS)
+
+
 def _agreement(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float:
     """Factor for a sentence's first verb beside the tool's: `make` does not ask for a tool that reads."""
     at = leading_verb(words)
@@ -73,7 +83,7 @@ def _agreement(words: tuple[Word, ...], shape: ToolShape, reader: bool) -> float
         return 0.4
     if wanted is not None and (said == wanted or ideas & CONCEPTS.get(wanted, frozenset())):
         return 1.0
-    return 1.0 if asks and reader else 0.9 if asks or not reader else 0.7
+    return 1.0 if asks and reader else 0.6 if asks else 0.9 if not reader else 0.7
 
 
 def _mood(norms: list[str], reader: bool) -> float:
@@ -85,7 +95,7 @@ def _mood(norms: list[str], reader: bool) -> float:
             return 0.4
         if first in {"why", "who", "who's", "why's"}:
             return 0.9 if reader and first != "why" else 0.2
-        return 1.0 if reader or first == "how's" or "about" in rest[:1] else 0.55
+        return 1.0 if reader or first == "how's" or "about" in rest[:1] else 0.3
     if first in _TO_BE:
         return 0.45 if rest[:1] == ["you"] else 0.9 if reader else 0.1
     ought = 0.6 if reader and _OUGHT & set(norms) else 1.0
