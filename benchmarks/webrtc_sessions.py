@@ -3,7 +3,8 @@
 Every session has a microphone that sends speech and an answer that is spoken: all the time, or 40 % of it. The server
 decodes, detects voice, keeps what was heard, runs the conversation, paces and encodes; the engines cost nothing. The
 echo decodes and encodes and does nothing else. Each server is pinned to one core, the generator to another, and its
-CPU is read at as many sessions as it carries without falling behind.
+CPU is read at as many sessions as it carries without falling behind. Engines are warm and one call was made and hung up
+before anything is read; memory and the CPU of connecting are read when all are connected and nobody has said anything.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.child_server import child, cpu_seconds
+from benchmarks.child_server import child, cpu_seconds, wait_ready
 from benchmarks.load_generator import SERVER_CORE, Generator, pin, unpin
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 20.0
-PARLEY_SESSIONS = 32
+PARLEY_SESSIONS = 48
 ECHO_SESSIONS = 6
 
 
@@ -50,6 +51,10 @@ def _memory_kib(process: subprocess.Popen[str]) -> int:
 
 def _measure(port: int, process: subprocess.Popen[str], **options: object) -> dict[str, float]:
     """CPU of the server while sessions talk, as a share of a core each; and what the generator saw."""
+    first = Generator("calls", server=f"127.0.0.1:{port}", seconds=0.2, **options | {"sessions": 1})
+    first.line()
+    first.go()
+    first.figures()
     before_connecting, memory = cpu_seconds(process), _memory_kib(process)
     generator = Generator("calls", server=f"127.0.0.1:{port}", seconds=SECONDS, **options)
     assert generator.line() == "connected"
@@ -75,6 +80,7 @@ def main() -> None:
         rows.append(("aiortc echo", _measure(port, process, **options)))
     for name, percent in (("Parley, always talking", 100), ("Parley, 40 % talking", 40)):
         with _pinned(), child("webrtc") as (port, process):
+            wait_ready(port)
             options = {"sessions": PARLEY_SESSIONS, "ask": percent, "talking_percent": percent}
             rows.append((name, _measure(port, process, **options)))
     print(f"{'':>23} {'sessions':>9} {'core each':>10} {'per core':>9} {'pacing p99':>11} {'packets/s':>10}")
@@ -88,7 +94,7 @@ def main() -> None:
         print(
             f"{name}: connecting, from the offer on, p50 {figures['connect_p50_ms']:.0f}, p99 "
             f"{figures['connect_p99_ms']:.0f} ms, {figures['connect_cpu_ms']:.1f} ms of the server's CPU; "
-            f"{figures['kib']:.0f} KiB a session; {figures['threads']:.0f} threads"
+            f"{figures['kib']:.0f} KiB an idle session; {figures['threads']:.0f} threads"
         )
     print(f"Parley costs {rows[1][1]['share'] / rows[0][1]['share']:.2f} times the bare echo.")
 

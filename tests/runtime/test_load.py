@@ -25,7 +25,10 @@ async def test_five_minutes_in_one_event_hold_up_nobody() -> None:
     async with supervised() as supervisor:
         heavy, light = await Client.connect(supervisor), await Client.connect(supervisor)
         speech = utterance()
-        await heavy.append((speech + silence(1000)) * (5 * MINUTE_MS * BYTES_PER_MS // (len(speech) + 48_000)))
+        await asyncio.sleep(0)
+        pcm = (speech + silence(1000)) * (5 * MINUTE_MS * BYTES_PER_MS // (len(speech) + 48_000))
+        await asyncio.sleep(0)
+        await heavy.append(pcm)
         turns = 0
         for _ in range(3):
             await light.ask("how are you?")

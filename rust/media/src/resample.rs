@@ -25,7 +25,7 @@ const KAISER_BETA: f64 = 10.06;
 const MAX_EXACT_PHASES: usize = 640;
 const INTERPOLATED_PHASES: usize = 1024;
 /// Consumed history is dropped once it is this long, so that dropping costs little per sample.
-const COMPACT_AT: usize = 4096;
+const COMPACT_AT: usize = 512;
 const LANES: usize = 8;
 
 /// Why a [`Resampler`] cannot be made.

@@ -65,8 +65,11 @@ class Parts:
             ) from None
 
 
-def parts_guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Check the route's permission against the principal that the gate recognised."""
+async def parts_guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Check the route's permission against the principal that the gate recognised.
+
+    A coroutine, because the framework takes a plain function to a thread.
+    """
     permission = handler.opt.get(PERMISSION)
     principal = connection.scope.get("state", {}).get("principal")
     if permission is None and principal is None:
