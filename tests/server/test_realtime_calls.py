@@ -15,7 +15,7 @@ import pytest
 from running_server import KEY, RunningServer, receive, receive_until, running_server
 from sdp_kit import offer_text
 from ticking_plane import ticking_plane
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from parley.engines.base import Capabilities
 from parley.media.loopback import LoopbackPlane
@@ -298,14 +298,23 @@ async def test_a_sideband_attaches_at_once_shares_everything_and_closes_with_the
         assert (again.status_code, again.json()["error"]["code"]) == (404, "call_id_not_found")
 
 
-async def test_a_sideband_to_nowhere_is_told() -> None:
-    async with calls_server() as (server, _), server.websocket("/v1/realtime?call_id=rtc_gone") as sideband:
-        error = (await receive(sideband))["error"]
-        assert (error["code"], error["param"]) == ("call_id_not_found", "call_id")
-        with pytest.raises(ConnectionClosed) as closed:
-            await receive(sideband)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 4000
+async def test_a_sideband_to_nowhere_is_not_found() -> None:
+    async with calls_server() as (server, _):
+        error = await refused_sideband(server, "rtc_gone")
+        assert (error["code"], error["param"], error["type"]) == (
+            "call_id_not_found",
+            "call_id",
+            "invalid_request_error",
+        )
+
+
+async def refused_sideband(server: RunningServer, call_id: str, key: str | None = None) -> dict[str, Any]:
+    with pytest.raises(InvalidStatus) as refused:
+        async with server.websocket(f"/v1/realtime?call_id={call_id}", key=key):
+            pass
+    assert refused.value.response.status_code == 404
+    error: dict[str, Any] = json.loads(refused.value.response.body)["error"]
+    return error
 
 
 async def test_a_peer_that_goes_ends_the_call_and_its_session() -> None:
@@ -328,8 +337,7 @@ async def test_one_secrets_calls_are_unknown_to_another() -> None:
             call_id = await place(owner)
             assert (await stranger.post(f"{CALLS}/{call_id}/hangup")).status_code == 404
             assert (await stranger.post(f"{CALLS}/{call_id}", content=OFFER, headers=SDP)).status_code == 404
-            async with server.websocket(f"/v1/realtime?call_id={call_id}", key=other) as socket:
-                assert (await receive(socket))["error"]["code"] == "call_id_not_found"
+            assert (await refused_sideband(server, call_id, other))["code"] == "call_id_not_found"
             async with server.websocket(f"/v1/realtime?call_id={call_id}", key=mine) as socket:
                 assert (await receive(socket))["type"] == "session.created"
             assert (await owner.post(f"{CALLS}/{call_id}/hangup")).status_code == 200

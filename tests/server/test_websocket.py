@@ -100,7 +100,7 @@ REFUSED: list[tuple[Settings, str, dict[str, Any], int, str, str, str]] = [
         "--cors-origin",
     ),
     (Settings(), "", {"origin": "null"}, 1008, "invalid_request_error", "origin_not_allowed", "--cors-origin null"),
-    (Settings(), "?call_id=rtc_1", {}, 4000, "invalid_request_error", "call_id_not_found", "no call"),
+    (KEYED, "?call_id=rtc_1", {}, 3000, "authentication_error", "invalid_api_key", "API key"),
 ]
 
 
@@ -135,13 +135,23 @@ async def test_the_bearer_in_a_subprotocol_is_never_echoed() -> None:
         assert socket.subprotocol == "realtime"
 
 
-async def test_other_addresses_have_no_websocket() -> None:
+@pytest.mark.parametrize(
+    ("path", "status", "code", "words"),
+    [
+        ("/v1/other", 404, "unknown_url", "/v1/realtime"),
+        ("/v1/live/sessions", 501, "not_implemented", "Live API"),
+        ("/v1/realtime/translations?model=m", 501, "not_implemented", "Translation"),
+    ],
+)
+async def test_other_addresses_take_no_websocket(path: str, status: int, code: str, words: str) -> None:
     async with running_server() as server:
         with pytest.raises(InvalidStatus) as refused:
-            async with server.websocket("/v1/other"):
+            async with server.websocket(path):
                 pass
-        assert refused.value.response.status_code == 404
-        assert "/v1/realtime" in refused.value.response.body.decode()
+        assert refused.value.response.status_code == status
+        error = json.loads(refused.value.response.body)["error"]
+        assert error["code"] == code
+        assert words in error["message"]
 
 
 async def test_a_plain_request_is_told_to_upgrade() -> None:

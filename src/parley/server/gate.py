@@ -23,6 +23,7 @@ from parley.auth.rates import Rate, RequestRates
 from parley.observe.metrics import ServerMetrics
 from parley.server.calls_paths import is_calls_path
 from parley.server.problems import Problem, problem_body
+from parley.server.unserved import unserved
 from parley.transports.handshake import REALTIME_PATHS, bearer_of, header_map
 
 __all__ = ["Gate"]
@@ -80,10 +81,10 @@ class Gate:
             return
         await receive()
         words = "No WebSocket is served here. Realtime sessions connect to /v1/realtime."
-        body = problem_body(Problem(404, words, code="unknown_url"))
+        problem = unserved(scope["path"]) or Problem(404, words, code="unknown_url")
         headers = [(b"content-type", b"application/json"), (b"x-request-id", self.request_id().encode())]
-        await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": body})
+        await send({"type": "websocket.http.response.start", "status": problem.status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": problem_body(problem)})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope["headers"])

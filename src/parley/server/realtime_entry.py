@@ -1,7 +1,8 @@
 """How a realtime WebSocket gets its session: policy, credential, configuration, capacity, in that order.
 
 Every refusal is an `error` event and a close code that tells clients whether to come again: 3000 for a bad credential,
-1008 for a wrong site, 4000 for what will never work, 1013 for later (Realtime API, "Handshake failures").
+1008 for a wrong site, 4000 for what will never work, 1013 for later (Realtime API, "Handshake failures"); but for a
+sideband to an unknown call, whose upgrade is answered 404.
 Neighbours: `parley.transports.websocket` (asks and carries), `session_door` (begins the session).
 """
 
@@ -60,9 +61,8 @@ class RealtimeEntry:
         refused = self.rates.refuse(who.account) if self.rates is not None else None
         if refused is not None:
             return Refused(refused[0].code, refused[0].message, LATER, refused[0].type)
-        call_id = handshake.query.get("call_id")
-        if call_id:
-            return self._sideband(who, call_id, handshake)
+        if handshake.call_id:
+            return self._sideband(who, handshake.call_id, handshake)
         asked = Asked(model=handshake.model, intent=handshake.query.get("intent"), origin=handshake.origin)
         try:
             opened = await self.door.open(who, asked)
@@ -78,12 +78,12 @@ class RealtimeEntry:
         try:
             return self.calls.attach(who, call_id, dialect_of(who, asks_for_beta=handshake.asks_for_beta))
         except Problem as problem:
-            return _refused(problem)
+            return _refused(problem, status=problem.status)
 
 
-def _refused(problem: Problem) -> Refused:
+def _refused(problem: Problem, status: int | None = None) -> Refused:
     code = problem.code or "invalid_request"
-    return Refused(code, problem.message, close_code(problem), problem.type, problem.param)
+    return Refused(code, problem.message, close_code(problem), problem.type, problem.param, status)
 
 
 def dialect_of(who: Principal, *, asks_for_beta: bool) -> Dialect:

@@ -20,6 +20,7 @@ from parley.protocol.realtime.errors import ClientFault
 from parley.protocol.realtime.session_config import SessionObject, session_object
 from parley.server.parts import PERMISSION, Parts
 from parley.server.problems import Problem, validation_problem
+from parley.server.unserved import UNSERVED_PATHS, unserved
 
 __all__ = ["ROUTES", "ExpiresAfter", "SecretValue", "lifetime_seconds", "mint", "read_body"]
 
@@ -171,23 +172,16 @@ _EVERY_METHOD = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE]
 
 
 @route(
-    [
-        "/v1/realtime/translations",
-        "/v1/realtime/translations/{rest:path}",
-        "/v1/live",
-        "/v1/live/{rest:path}",
-    ],
+    [path for start in UNSERVED_PATHS for path in (start, start + "/{rest:path}")],
     http_method=_EVERY_METHOD,
     include_in_schema=False,
     opt={PERMISSION: Permission.START_SESSION},
 )
 async def not_served(request: Request[Any, Any, Any]) -> None:
     """Say that a known part of the vendor's surface is not served, and what is."""
-    words = (
-        "This server does not serve this part of the API. It serves realtime sessions by WebSocket at /v1/realtime, "
-        "by WebRTC at POST /v1/realtime/calls, and POST /v1/realtime/client_secrets."
-    )
-    raise Problem(501, words, code="not_implemented", type="server_error", headers={"x-should-retry": "false"})
+    problem = unserved(request.scope["path"])
+    if problem is not None:
+        raise problem
 
 
 @route("/v1/realtime", http_method=HttpMethod.GET, include_in_schema=False, opt={PERMISSION: Permission.START_SESSION})

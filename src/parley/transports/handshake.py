@@ -40,6 +40,11 @@ class Handshake:
         return self.query.get("model") or self.query.get("deployment") or None
 
     @property
+    def call_id(self) -> str | None:
+        """The call whose sideband this is to be."""
+        return self.query.get("call_id") or None
+
+    @property
     def answered_subprotocol(self) -> str | None:
         """What to select: `realtime` when offered, never the one that bears the key."""
         if "realtime" in self.subprotocols:

@@ -1,6 +1,7 @@
 """The WebSocket transport: an ASGI endpoint that carries text frames between a client and a session's attachment.
 
-What lives here: accept, refuse after the upgrade (browsers cannot read a failed one), reader, writer, abort, close.
+What lives here: accept, refuse after the upgrade (browsers cannot read a failed one; a sideband's unknown call alone is
+a 404, as the vendor's), reader, writer, abort, close.
 What does not: who may connect and which session it gets; the server passes that in as an `Opener`. Who closes whom:
 
 | event | what follows |
@@ -51,13 +52,17 @@ class Link(Protocol):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why a client gets no session: an `error` event, then a close. `retry` codes (1013) invite another attempt."""
+    """Why a client gets no session: an `error` event, then a close. `retry` codes (1013) invite another attempt.
+
+    With a `status` the upgrade itself is refused, which only a sideband's can be: it is judged before.
+    """
 
     code: str
     message: str
     close_code: int
     type: str = "invalid_request_error"
     param: str | None = None
+    status: int | None = None
 
 
 Opener = Callable[[Handshake], Awaitable["Link | Refused"]]
@@ -77,8 +82,12 @@ class RealtimeWebSocket:
         if (await receive())["type"] != "websocket.connect":
             return
         try:
-            await send({"type": "websocket.accept", "subprotocol": handshake.answered_subprotocol})
-            outcome = await self.open(handshake)
+            early = await self.open(handshake) if handshake.call_id else None
+            if isinstance(early, Refused) and early.status is not None:
+                await _turn_away(early, early.status, send)
+                return
+            await _accept(early, handshake, send)
+            outcome = early or await self.open(handshake)
             if isinstance(outcome, Refused):
                 await self._refuse(outcome, send)
                 return
@@ -97,6 +106,24 @@ class RealtimeWebSocket:
         await send({"type": "websocket.send", "text": frame.decode()})
         reason = f"{refused.type}.{refused.code}"
         await send({"type": "websocket.close", "code": refused.close_code, "reason": reason})
+
+
+async def _accept(early: Link | Refused | None, handshake: Handshake, send: Send) -> None:
+    """Upgrade; let go of a link that was got early for a client that is gone."""
+    try:
+        await send({"type": "websocket.accept", "subprotocol": handshake.answered_subprotocol})
+    except OSError:
+        if early is not None and not isinstance(early, Refused):
+            early.detach()
+        raise
+
+
+async def _turn_away(refused: Refused, status: int, send: Send) -> None:
+    """Answer the upgrade with an HTTP error and the API's envelope."""
+    error = {"message": refused.message, "type": refused.type, "param": refused.param, "code": refused.code}
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": msgspec.json.encode({"error": error})})
 
 
 async def _carry(link: Link, receive: Receive, send: Send, abort: Callable[[], None] | None) -> None:
