@@ -50,7 +50,8 @@ def test_who_speaks_and_how_many_listen_is_shown(report: dict[str, Any]) -> None
 
 
 def test_what_is_said_is_read_by_those_who_listen(report: dict[str, Any]) -> None:
-    assert word_error_rate(SENTENCE, report["caption"]) <= 0.2, report["caption"]
+    # Of the first sentence the beginning may be missing: it was spoken while the line was made.
+    assert min(word_error_rate(SENTENCE, caption) for caption in report["captions"]) <= 0.2, report["captions"]
 
 
 def test_the_example_stays_small() -> None:

@@ -60,7 +60,13 @@ try {
   }
   const counted = (page) => poll(() => page.textContent("#count"), (text) => text === "2 listeners");
   report.counts = [await counted(speaker), await counted(report.listener)];
-  report.caption = await poll(() => report.listener.textContent("#captions"), (text) => text.trim() !== "");
+  const captions = await report.listener.evaluateHandle(() => {
+    const texts = [];
+    const shown = document.querySelector("#captions");
+    new MutationObserver(() => texts.push(shown.textContent)).observe(shown, { childList: true });
+    return texts;
+  });
+  report.captions = await poll(() => captions.jsonValue(), (texts) => texts.length > 2);
   await speaker.screenshot({ path: `${folder}/speaker.png` });
   await report.listener.screenshot({ path: `${folder}/listener.png` });
   const token = new URLSearchParams(link.split("#")[1]).get("token");

@@ -118,18 +118,17 @@ class Session {
 }
 
 /** Have this server's recogniser write down what is said, where it lets this page, for all who listen to read. */
-async function caption(session: Session, microphone: MediaStreamTrack): Promise<void> {
+async function caption(microphone: MediaStreamTrack, write: (text: string) => void): Promise<void> {
   const input = { transcription: { model: "default" } };
   const body = JSON.stringify({ session: { type: "transcription", audio: { input } } });
   const minted = await fetch("/ui/secret", { method: "POST", body });
   if (!minted.ok) return;
   const { value } = (await minted.json()) as { value: string };
-  const say = await session.write(CAPTIONS);
   const peer = new RTCPeerConnection();
   peer.addTrack(microphone);
   peer.createDataChannel("oai-events").addEventListener("message", ({ data }) => {
     const event = JSON.parse(data as string) as { type: string; transcript?: string };
-    if (event.type === "conversation.item.input_audio_transcription.completed") say(event.transcript ?? "");
+    if (event.type === "conversation.item.input_audio_transcription.completed") write(event.transcript ?? "");
   });
   await peer.setLocalDescription();
   const headers = { authorization: `Bearer ${value}`, "content-type": "application/sdp" };
@@ -162,7 +161,7 @@ async function speak(): Promise<void> {
     pull: [{ sessionId: session.id }],
     maxSessions: LISTENERS,
   });
-  await caption(session, track).catch(told); // who cannot be written down is heard all the same
+  void caption(track, await session.write(CAPTIONS)).catch(told); // who cannot be written down is heard all the same
   show(value("name"));
   count(0);
   element("share").hidden = false;
