@@ -183,6 +183,16 @@ async def test_browsers_may_ask_first(path: str) -> None:
         assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize("asked", [{}, {"access-control-request-method": "POST"}], ids=["of itself", "of a method"])
+async def test_who_asks_first_without_naming_headers_is_told_all_that_clients_send(asked: dict[str, str]) -> None:
+    async with running_server(KEYED) as server, server.http() as http:
+        answer = await http.options("/v1/realtime/calls", headers={"origin": "https://app.example", **asked})
+        assert answer.status_code == 204
+        allowed = answer.headers["access-control-allow-headers"].split(", ")
+        assert {"authorization", "openai-beta", "openai-safety-identifier", "x-stainless-runtime"} <= set(allowed)
+        assert (await http.options("/v1/realtime/calls")).status_code == 204
+
+
 async def test_a_foreign_page_is_turned_away_when_it_asks_first() -> None:
     async with running_server(OPEN) as server, server.http() as http:
         assert (await preflight(http, "/v1/chat/completions", "https://evil.example")).status_code == 403

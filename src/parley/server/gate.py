@@ -39,6 +39,12 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 _AZURE = re.compile(r"^/openai(?=/v1(/|$))")
 _PREFLIGHT_SECONDS = "600"
 _EXPOSED = "location, etag, link, x-request-id, retry-after"
+_USUAL_HEADERS = (
+    "authorization, content-type, api-key, openai-beta, openai-organization, openai-project, openai-safety-identifier, "
+    "x-openai-agents-sdk, x-stainless-arch, x-stainless-lang, x-stainless-os, x-stainless-package-version, "
+    "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout"
+)
+"""What clients of the vendor's API send; named to those that ask without naming any."""
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -95,7 +101,7 @@ class Gate:
         if refusal is not None:
             answer.cors = ()
             await answer.refuse(Problem.of(refusal))
-        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        elif scope["method"] == "OPTIONS" and _asks_first(scope["path"], headers):
             await answer.preflight(headers)
         else:
             problem = await self._stop(scope, headers)
@@ -155,6 +161,11 @@ def _same_site(headers: dict[str, str]) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
+def _asks_first(path: str, headers: dict[str, str]) -> bool:
+    """Whether an OPTIONS asks what a page may send: a browser's preflight, or a client's own to the API."""
+    return "access-control-request-method" in headers or (path.startswith("/v1/") and not is_calls_path(path))
+
+
 def _loggable(path: str) -> str:
     """Give the path without the secret that a link carries."""
     return "/join/…" if path.startswith("/join/") else path
@@ -205,7 +216,7 @@ class _Answer:
 
     async def preflight(self, headers: dict[str, str]) -> None:
         """Answer a browser that asks before it sends: any header it names will do, the bearer decides."""
-        asked = headers.get("access-control-request-headers", "authorization, content-type")
+        asked = headers.get("access-control-request-headers", _USUAL_HEADERS)
         allow = [
             (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
             (b"access-control-allow-headers", asked.encode("latin-1")),
