@@ -157,6 +157,9 @@ async def test_too_many_requests_are_told_to_wait() -> None:
         assert refused[0].json()["errorCode"] == "rate_limited"
         assert refused[0].headers["retry-after"] == "1"
         assert sum(answer.status_code == 200 for answer in answers) >= 50
+        watched = await new_session(http)
+        looks = await asyncio.gather(*(http.get(f"{BASE}/sessions/{watched}") for _ in range(200)))
+        assert {answer.status_code for answer in looks} == {200, 429}, "looking counts as well"
 
 
 async def test_an_app_s_requests_are_bounded_by_themselves() -> None:

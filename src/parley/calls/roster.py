@@ -101,9 +101,13 @@ class Roster:
         return None
 
     def spend(self, member: Member) -> None:
-        """Count a request. Raises `CallsFault` when there were too many."""
+        """Count a request that uses a session. Raises `CallsFault` when there were too many."""
         member.used_at = self._clock.now()
-        if not member.allowance.take(member.used_at):
+        self.count(member)
+
+    def count(self, member: Member) -> None:
+        """Count a request that only looks at a session. Raises `CallsFault` when there were too many."""
+        if not member.allowance.take(self._clock.now()):
             words = f"More than {self.limits.requests_per_second} requests a second for this session. Wait, then go on."
             raise CallsFault(429, "rate_limited", words, retry_after_s=1)
 

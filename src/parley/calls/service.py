@@ -190,6 +190,7 @@ class CallsService:
     def listing(self, access: Access, session_id: str) -> SessionListing:
         """List a session's tracks and data channels."""
         member = self._roster.member(access, session_id)
+        self._roster.count(member)
         counts = access.app.subscribers()
         tracks = member.session.tracks(
             lambda source: access.app.find(source) is not None, lambda source: counts[source]
@@ -199,6 +200,7 @@ class CallsService:
     async def statistics(self, access: Access, session_id: str) -> SessionStatistics:
         """Tell what passed over a session so far."""
         member = self._roster.member(access, session_id)
+        self._roster.count(member)
         try:
             told = await self._survey.ask()
         except (TimeoutError, Busy):
