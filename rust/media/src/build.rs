@@ -25,6 +25,12 @@ const MAX_MESSAGE_BYTES: u32 = 262_144;
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// What a network is taken to carry until it was measured: a small picture and sound.
 const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(500);
+/// What is kept of a stream to be sent again.
+const REPAIR_PACKETS: usize = 2_000;
+const REPAIR_FOR: Duration = Duration::from_secs(3);
+/// Repairs may take so much of all that is sent in a second; what is asked for beyond is dropped. The library's 15 % are
+/// not enough where every tenth packet is lost and others overtake each other.
+const REPAIR_SHARE: f32 = 0.5;
 /// How often what a peer reports is gathered.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
@@ -125,8 +131,15 @@ fn declare_stream(rtc: &mut Rtc, slot: &Slot) {
     if let Some(StreamIds { ssrc: Some(ssrc), rtx_ssrc, .. }) = &slot.send {
         let mid = slot.mid.as_str().into();
         let mut api = rtc.direct_api();
-        // `Peer::pace` says otherwise where there is reason to.
-        api.declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None).set_unpaced(true);
+        let known = api.stream_tx(&(*ssrc).into()).is_some();
+        let stream = api.declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None);
+        if !known {
+            // `Peer::pace` says otherwise where there is reason to.
+            stream.set_unpaced(true);
+            if rtx_ssrc.is_some() {
+                stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_FOR, Some(REPAIR_SHARE));
+            }
+        }
     }
 }
 

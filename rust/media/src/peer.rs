@@ -355,7 +355,6 @@ impl Peer {
     pub fn change(&mut self, spec: PeerSpec) {
         learn(&mut self.rtc, &self.spec, &spec, self.lines);
         self.lines += redeclare(&mut self.rtc, &self.spec.slots, &spec.slots);
-        self.held.clear();
         if spec.remote_ice != self.spec.remote_ice || spec.local_ice != self.spec.local_ice {
             let mut api = self.rtc.direct_api();
             api.set_local_ice_credentials(credentials(&spec.local_ice));

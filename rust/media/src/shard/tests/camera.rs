@@ -91,7 +91,10 @@ impl Camera {
     pub fn declare(&self, peer: &mut Peer) {
         for layer in &self.layers {
             let (ssrc, again) = (layer.ssrc.into(), Some((layer.ssrc + 1).into()));
-            peer.library().direct_api().declare_stream_tx(ssrc, again, self.mid.into(), layer.rid.map(Into::into));
+            let mut api = peer.library().direct_api();
+            let stream = api.declare_stream_tx(ssrc, again, self.mid.into(), layer.rid.map(Into::into));
+            // Browsers send again whatever they are asked for.
+            stream.set_rtx_cache(2_000, Duration::from_secs(3), None);
         }
     }
 

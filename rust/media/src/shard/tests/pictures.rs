@@ -58,6 +58,19 @@ fn stage(viewers: &[&str]) -> World {
     world
 }
 
+/// Someone whose picture has one layer, and a viewer of it.
+fn plain_stage(seed: u64, kbits: u64) -> World {
+    let mut world = World::new(seed);
+    publisher(&mut world, "pam");
+    viewer(&mut world, 0, "ann");
+    world.run(1_000);
+    let camera = Camera::new(world.now, "2", vec![Layer::new(Some("f"), F, kbits)]);
+    world.client_mut("pam").film(camera);
+    watch(&mut world, 0, "ann", "pam/camera", LayerWish::default());
+    world.run(2_000);
+    world
+}
+
 /// Let time pass; ask for a key frame when nothing can be shown, as decoders do.
 fn look(world: &mut World, name: &str, ms: u64) {
     for _ in 0..ms / 500 {
@@ -232,14 +245,7 @@ fn latest(world: &World, name: &str, from: Instant, until: Instant) -> f64 {
 
 #[test]
 fn a_picture_without_layers_is_not_held_back_where_little_is_thought_of_the_network() {
-    let mut world = World::new(11);
-    publisher(&mut world, "pam");
-    viewer(&mut world, 0, "ann");
-    world.run(1_000);
-    let camera = Camera::new(world.now, "2", vec![Layer::new(Some("f"), F, 900)]);
-    world.client_mut("pam").film(camera);
-    watch(&mut world, 0, "ann", "pam/camera", LayerWish::default());
-    world.run(2_000);
+    let mut world = plain_stage(11, 900);
     world.client_mut("ann").downlink.bits_per_second = Some(600_000);
     look(&mut world, "ann", 4_000);
     world.client_mut("ann").downlink.bits_per_second = None;
@@ -251,6 +257,20 @@ fn a_picture_without_layers_is_not_held_back_where_little_is_thought_of_the_netw
     look(&mut world, "ann", 3_000);
     let late = latest(&world, "ann", from, world.now);
     assert!(late < 0.3, "{late} s: no queue");
+}
+
+#[test]
+fn pictures_are_repaired_where_much_is_lost() {
+    for seed in 1..=5 {
+        let mut world = plain_stage(seed, 400);
+        (world.loss_percent, world.jitter_ms) = (8, 30);
+        let from = world.now;
+        look(&mut world, "ann", 20_000);
+        let shown = seen(&world, "ann").pictures.iter().filter(|(at, _)| *at > from).count();
+        assert!(shown >= 285, "seed {seed}: {shown} of 300");
+        let late = latest(&world, "ann", from, world.now);
+        assert!(late < 0.5, "seed {seed}: {late} s");
+    }
 }
 
 #[test]
