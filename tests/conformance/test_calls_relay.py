@@ -182,6 +182,8 @@ def test_a_person_and_the_ai_of_this_server_understand_each_other_without_a_conn
     decoded, encoded = after.frames_decoded - before.frames_decoded, after.frames_encoded - before.frames_encoded
     assert 0.9 * sent["packets"] <= decoded < 1.5 * sent["packets"]
     assert given["packets"] <= encoded < 1.5 * given["packets"]
+    assert "parley_audio_frames_decoded_total" in report["metrics"]
+    assert "parley_audio_frames_sent_total" in report["metrics"]
 
     # The operator asked for every track.
     mine = {"app": APP, "session": report["sessions"]["A"], "mid": "0"}

@@ -7,11 +7,12 @@ Neighbours: `timeline` computes the latencies, `families` reads parts that count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from parley.observe.families import Families, Family
+from parley.observe.families import Families, Family, Row
 from parley.protocol.realtime.server_events import ResponseTimeline
 
 __all__ = ["CONTENT_TYPE", "ServerMetrics"]
@@ -20,6 +21,21 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STATIONS = ("committed", "transcript", "first_token", "first_audio", "first_sent")
 _LENGTH_S = (10, 30, 60, 300, 900, 1_800, 3_600)
+
+
+class MediaCounts(Protocol):
+    """`parley.media.plane.PlaneCounters`"""
+
+    @property
+    def audio_blocks_dropped(self) -> int: ...
+    @property
+    def datagrams_dropped(self) -> int: ...
+    @property
+    def peers_broken(self) -> int: ...
+    @property
+    def frames_decoded(self) -> int: ...
+    @property
+    def frames_encoded(self) -> int: ...
 
 
 class ServerMetrics:
@@ -96,10 +112,25 @@ class ServerMetrics:
         self._calls.dec()
         self._calls_ended.labels(reason).inc()
 
-    def watch_media(self, dropped_blocks: Callable[[], int]) -> None:
-        """Read at every scrape how many blocks of heard sound nobody fetched in time."""
-        name, words = "parley_audio_blocks_dropped", "Blocks of heard sound that were lost before a session had them."
-        Gauge(name, words, registry=self._registry).set_function(dropped_blocks)
+    def watch_media(self, counters: Callable[[], MediaCounts]) -> None:
+        """Read at every scrape what the media plane lost, and how much sound it decoded and sent."""
+
+        def families() -> Iterator[Family]:
+            now = counters()
+            for name, words, value in (
+                (
+                    "audio_blocks_dropped",
+                    "Heard sound that was lost before a session had it.",
+                    now.audio_blocks_dropped,
+                ),
+                ("media_datagrams_dropped", "Datagrams of nobody, or too many.", now.datagrams_dropped),
+                ("media_peers_broken", "Peers ended because something inside them broke.", now.peers_broken),
+                ("audio_frames_decoded", "Frames of sound decoded for sessions.", now.frames_decoded),
+                ("audio_frames_sent", "Frames of 20 ms of the AI's speech, by codec.", now.frames_encoded),
+            ):
+                yield Family(f"parley_{name}", words, "counter", (), [Row((), value)])
+
+        self.watch(families)
 
     def watch(self, families: Callable[[], Iterable[Family]]) -> None:
         """Read at every scrape what a part counts by itself."""

@@ -149,7 +149,7 @@ def create_app(
     )
     media = Switchboard(plane) if plane is not None else None
     if media is not None:
-        metrics.watch_media(lambda: media.counters.audio_blocks_dropped)
+        metrics.watch_media(lambda: media.counters)
     calls = RealtimeCalls(door=door, board=media, random_bytes=secrets.token_bytes, metrics=metrics)
     parts = Parts(
         version=parley.__version__,
