@@ -4,6 +4,7 @@
  */
 
 import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { applyTheme } from "../lib/color_theme.js";
 import { Fault } from "../lib/faults.js";
 import { PageApi, type PageConfig, realtimeUrl, serverRoot } from "../lib/page_api.js";
 import { ToolBox } from "../lib/toolbox.js";
@@ -12,7 +13,7 @@ import { appStyles } from "./app_styles.js";
 import { demoNote } from "./engines_panel.js";
 import { icons } from "./icons.js";
 import { loadPreferences, type Preferences, savePreferences, turnDetection } from "./preferences.js";
-import { applyTheme, base } from "./theme.js";
+import { base } from "./theme.js";
 import { builtInTools, customTool } from "./tools.js";
 import { stateWords } from "./wording.js";
 

@@ -3,7 +3,7 @@
 import type { JsonObject, TurnDetection } from "../lib/events.js";
 import type { SoundChoice } from "../lib/sound.js";
 import type { TransportKind } from "../lib/transport.js";
-import type { Theme } from "./theme.js";
+import type { Theme } from "../lib/color_theme.js";
 
 /** A function a person made up, with the answer it always gives. */
 export interface CustomTool {

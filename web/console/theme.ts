@@ -1,4 +1,4 @@
-/** Styles that several components share, and the page's light or dark. */
+/** Styles that several components share. */
 
 import { css } from "lit";
 
@@ -154,17 +154,3 @@ export const base = css`
     }
   }
 `;
-
-export type Theme = "system" | "light" | "dark";
-
-/** Put the theme on the document; "system" follows the system from now on. Returns the function that stops following. */
-export function applyTheme(theme: Theme): () => void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const apply = (): void => {
-    const dark = theme === "dark" || (theme === "system" && system.matches);
-    document.documentElement.dataset["theme"] = dark ? "dark" : "light";
-  };
-  apply();
-  system.addEventListener("change", apply);
-  return () => system.removeEventListener("change", apply);
-}

@@ -1,6 +1,6 @@
 /** Entry of the page-control example: defines its elements. */
 
-import { applyTheme } from "../console/theme.js";
+import { applyTheme } from "../lib/color_theme.js";
 import "../console/orb.js";
 import "../console/level_meter.js";
 import "../console/fault_screen.js";

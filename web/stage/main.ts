@@ -3,6 +3,8 @@
 // The speaker's page has the app's secret. It publishes a microphone, mints a token with which one may listen to that
 // track and do nothing else, and puts it into a link. A listener's page has the link alone.
 
+import { applyTheme } from "../lib/color_theme.js";
+
 interface Description { type: RTCSdpType; sdp: string }
 interface Track { mid: string; errorDescription?: string; subscribers?: number; trackName?: string }
 interface Reply {
@@ -165,7 +167,8 @@ async function speak(): Promise<void> {
   show(value("name"));
   count(0);
   element("share").hidden = false;
-  const link = new URLSearchParams({ app: calls.app, session: session.id, token, name: value("name") });
+  applyTheme("system");
+const link = new URLSearchParams({ app: calls.app, session: session.id, token, name: value("name") });
   element<HTMLInputElement>("link").value = `${location.origin}${location.pathname}#${link}`;
 }
 
