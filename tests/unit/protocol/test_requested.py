@@ -134,6 +134,31 @@ def test_a_picture_is_taken_whether_or_not_the_model_sees(sees: bool) -> None:
     assert [bool(each["image_tokens"]) for each in details] == [sees, sees]
 
 
+# --- sizes
+
+WORDS = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 1_000_000}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "conversation.item.create", "item": WORDS}, "item"),
+        ({"type": "conversation.item.create",
+          "item": {"type": "function_call_output", "call_id": "c", "output": "\x01" * 200_000}}, "item"),
+        ({"type": "session.update", "session": {"instructions": "x" * 1_000_000}}, "session"),
+        ({"type": "session.update", "session": {"tracing": {"metadata": {"a": "x" * 1_000_000}}}}, "session"),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_echoed_is_refused_and_changes_nothing(event: dict[str, Any], param: str) -> None:
+    session = DrivenSession()
+    config = session.machine.config
+    error = session.client(**event, event_id="mine")[0]["error"]
+    assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", param, "mine")
+    assert "1000000 bytes" in error["message"]
+    assert session.items() == []
+    assert session.machine.config == config
+
+
 # --- long conversations
 
 
@@ -244,12 +269,13 @@ def test_truncation_is_echoed_as_it_came() -> None:
 
 def test_a_conversation_is_bounded() -> None:
     session = DrivenSession()
-    output = {"type": "function_call_output", "call_id": "c", "output": "x" * (13 << 20)}
-    answers = [session.client(type="conversation.item.create", item={**output, "id": str(n)}) for n in range(5)]
+    photograph = {"type": "input_image", "image_url": "data:image/jpeg;base64," + "A" * (13 << 20)}
+    item = {"type": "message", "role": "user", "content": [photograph]}
+    answers = [session.client(type="conversation.item.create", item={**item, "id": str(n)}) for n in range(5)]
     assert [types(answer)[0] for answer in answers] == ["conversation.item.added"] * 4 + ["error"]
     assert answers[-1][0]["error"]["code"] == "conversation_full"
     session.client(type="conversation.item.delete", item_id="0")
-    assert types(session.client(type="conversation.item.create", item=output))[0] == "conversation.item.added"
+    assert types(session.client(type="conversation.item.create", item=item))[0] == "conversation.item.added"
 
 
 def test_responses_out_of_band_are_bounded_and_keep_no_audio() -> None:

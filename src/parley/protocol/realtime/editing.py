@@ -37,6 +37,7 @@ from parley.protocol.realtime.server_events import (
     ConversationItemTruncated,
 )
 from parley.protocol.realtime.session_config import AudioFormat, PcmFormat
+from parley.protocol.realtime.sizes import size_fault
 from parley.protocol.realtime.transcripts import Transcripts
 
 __all__ = ["Editing"]
@@ -109,7 +110,9 @@ class Editing:
                 'use the id of an item in the conversation, "root" for the beginning, or leave it out for the end.',
                 param="previous_item_id",
             )
-        fault = self._conversation.room_fault(item)
+        fault = size_fault(echoed(stripped_of_audio(item, item.id), MOST_ECHOED), "item")
+        if fault is None:
+            fault = self._conversation.room_fault(item)
         if fault is None and isinstance(item, McpApprovalResponseItem):
             fault = self._mcp.approval_fault(item)
         return fault

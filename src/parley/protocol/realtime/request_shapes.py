@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from parley.protocol.realtime.client_events import ResponseParams
 from parley.protocol.realtime.request_faults import convert, is_list, is_object, refused, spelled_as_written
-from parley.protocol.realtime.session_config import SessionPatch
+from parley.protocol.realtime.session_config import SessionPatch, VoiceName
 
 __all__ = ["normal_item", "response_params", "session_patch"]
 
@@ -241,7 +241,7 @@ def _response_params(response: dict[str, Any]) -> ResponseParams:
         flat.setdefault("output_modalities", flat.pop("modalities"))
     _normal_common(flat, "response")
     if "voice" in output:
-        flat["voice"] = convert(output["voice"], str, "response.audio.output.voice")
+        flat["voice"] = convert(output["voice"], VoiceName, "response.audio.output.voice")
     if "format" in output:
         flat["output_format"] = output["format"]
     given = flat.get("input")

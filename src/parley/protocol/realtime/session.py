@@ -114,6 +114,7 @@ from parley.protocol.realtime.session_config import (
     merged,
     session_object,
 )
+from parley.protocol.realtime.sizes import size_fault
 from parley.protocol.realtime.transcripts import Transcripts
 
 __all__ = ["RealtimeSession"]
@@ -372,7 +373,10 @@ class RealtimeSession:
         if isinstance(tools, tuple) and (fault := self._mcp.fault(tools, "session.tools")) is not None:
             return fault
         settled = merged(self._config, prompt.settings) if prompt is not None else self._config
-        self._config = merged(settled, event.session)
+        changed = merged(settled, event.session)
+        if (fault := size_fault(self._resource(changed), "session")) is not None:
+            return fault
+        self._config = changed
         self._hearing.configure(self._config)
         self._effects.send(SessionUpdated(event_id=self._effects.event_id(), session=self._resource()))
         self._mcp.ask(self._config.tools)
@@ -451,8 +455,9 @@ class RealtimeSession:
             )
             self._mcp.ask(self._config.tools)
 
-    def _resource(self) -> SessionObject:
-        return session_object(self._config, session_id=self._session_id, expires_at=self._expires_unix)
+    def _resource(self, config: SessionConfig | None = None) -> SessionObject:
+        """Give the session as it is echoed; with `config`, as it would be."""
+        return session_object(config or self._config, session_id=self._session_id, expires_at=self._expires_unix)
 
     def _finish(self, last: Goodbye) -> None:
         """End whatever still runs, say why, and close."""

@@ -44,6 +44,7 @@ __all__ = [
     "TranscriptionSessionObject",
     "Truncation",
     "TurnDetection",
+    "VoiceName",
     "merged",
     "session_object",
 ]
@@ -171,6 +172,8 @@ class RetentionRatio(msgspec.Struct, frozen=True, tag_field="type", tag="retenti
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
 
+VoiceName = Annotated[str, Meta(max_length=256)]
+
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 """Beta's own bounds were 0.6 to 1.2; other models are used with more."""
 
@@ -224,7 +227,7 @@ class AudioOutputPatch(msgspec.Struct, frozen=True):
     """The changed fields of `audio.output`."""
 
     format: AudioFormat | UnsetType = UNSET
-    voice: str | UnsetType = UNSET
+    voice: VoiceName | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=1.5)] | UnsetType = UNSET
 
 
