@@ -159,24 +159,21 @@ impl Codec {
 
     /// The codec as an AI knows it, if it does.
     pub fn audio(&self) -> Option<AudioCodec> {
-        match self.name.to_ascii_lowercase().as_str() {
-            "opus" => Some(AudioCodec::Opus),
-            "pcmu" => Some(AudioCodec::Pcmu),
-            "pcma" => Some(AudioCodec::Pcma),
-            _ => None,
-        }
+        // Asked for every packet: nothing is allocated.
+        let known = [("opus", AudioCodec::Opus), ("pcmu", AudioCodec::Pcmu), ("pcma", AudioCodec::Pcma)];
+        known.into_iter().find(|(name, _)| self.name.eq_ignore_ascii_case(name)).map(|(_, codec)| codec)
     }
 
     /// The codec of pictures, if it is a known one.
     pub fn video(&self) -> Option<VideoCodec> {
-        match self.name.to_ascii_lowercase().as_str() {
-            "vp8" => Some(VideoCodec::Vp8),
-            "vp9" => Some(VideoCodec::Vp9),
-            "h264" => Some(VideoCodec::H264),
-            "h265" => Some(VideoCodec::H265),
-            "av1" => Some(VideoCodec::Av1),
-            _ => None,
-        }
+        let known = [
+            ("vp8", VideoCodec::Vp8),
+            ("vp9", VideoCodec::Vp9),
+            ("h264", VideoCodec::H264),
+            ("h265", VideoCodec::H265),
+            ("av1", VideoCodec::Av1),
+        ];
+        known.into_iter().find(|(name, _)| self.name.eq_ignore_ascii_case(name)).map(|(_, codec)| codec)
     }
 
     /// Whether a packet of this codec can be sent as one of `other`.

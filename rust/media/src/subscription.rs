@@ -93,13 +93,22 @@ pub(crate) struct Sent {
     pub rate: Rate,
 }
 
+/// What packets of one codec become here. To find out means to compare texts, which is too much for every packet.
+#[derive(Debug)]
+struct Accepted {
+    codec: Codec,
+    spoken: bool,
+    /// Payload type and clock; none if the slot cannot take it.
+    becomes: Option<(u8, u32)>,
+}
+
 /// A slot that is fed.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub peer: PeerKey,
     pub mid: String,
     pub kind: TrackKind,
-    pub codecs: Vec<Codec>,
+    codecs: Vec<Codec>,
     pub sink: Sink,
     pub wish: LayerWish,
     pub target: Target,
@@ -108,6 +117,7 @@ pub(crate) struct Subscription {
     pub sent: Sent,
     pub numbers: Numbers,
     current: Option<(SourceKey, Option<Arc<str>>)>,
+    accepted: Option<Accepted>,
 }
 
 impl Subscription {
@@ -125,6 +135,7 @@ impl Subscription {
             sent: Sent::default(),
             numbers: Numbers::default(),
             current: None,
+            accepted: None,
         }
     }
 
@@ -148,15 +159,7 @@ impl Subscription {
 
     /// Take a packet of the publication.
     pub fn forward(&mut self, now: Instant, routed: &RoutedPacket<'_>, first_of_frame: bool) -> Forward {
-        // A mouth speaks each codec; a slot takes the one that it prefers.
-        let accepted = if routed.spoken {
-            self.codecs.iter().find(|codec| codec.audio().is_some()).filter(|codec| codec.carries(routed.codec))
-        } else {
-            Codec::best_for(&self.codecs, routed.codec)
-        };
-        let Some((payload_type, clock_hz)) = accepted.map(|codec| (codec.payload_type, codec.clock_rate_hz)) else {
-            return Forward::Drop;
-        };
+        let Some((payload_type, clock_hz)) = self.becomes(routed) else { return Forward::Drop };
         let video = routed.codec.video().filter(|_| self.kind == TrackKind::Video);
         if self.current.as_ref().is_none_or(|(source, _)| *source != routed.source) {
             if !self.wants(routed.rid) {
@@ -199,6 +202,22 @@ impl Subscription {
         self.current = None;
     }
 
+    fn becomes(&mut self, routed: &RoutedPacket<'_>) -> Option<(u8, u32)> {
+        let known = self.accepted.as_ref();
+        if let Some(same) = known.filter(|known| known.spoken == routed.spoken && known.codec == *routed.codec) {
+            return same.becomes;
+        }
+        // A mouth speaks each codec; a slot takes the one that it prefers.
+        let accepted = if routed.spoken {
+            self.codecs.iter().find(|codec| codec.audio().is_some()).filter(|codec| codec.carries(routed.codec))
+        } else {
+            Codec::best_for(&self.codecs, routed.codec)
+        };
+        let becomes = accepted.map(|codec| (codec.payload_type, codec.clock_rate_hz));
+        self.accepted = Some(Accepted { codec: routed.codec.clone(), spoken: routed.spoken, becomes });
+        becomes
+    }
+
     fn wants(&self, rid: Option<&Arc<str>>) -> bool {
         match &self.target {
             Target::Any => match &self.current {
@@ -214,5 +233,31 @@ impl Subscription {
         self.sent.packets += 1;
         self.sent.bytes += packet.payload.len() as u64;
         self.sent.rate.add(now, packet.payload.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_codec_of_a_source_becomes_the_payload_type_that_the_slot_has_for_it() {
+        let codecs = vec![Codec::plain(111, "opus", 48_000, 2), Codec::plain(0, "PCMU", 8_000, 1)];
+        let (sink, wish) = (Sink::Stream(7), LayerWish::default());
+        let mut one = Subscription::new(1, "0".into(), TrackKind::Audio, codecs, sink, wish);
+        let packet = OutgoingPacket::unrouted(1, 1, false, [1_u8][..].into());
+        let (opus, pcmu, g722) =
+            (Codec::plain(96, "OPUS", 48_000, 2), Codec::plain(8, "pcmu", 8_000, 1), Codec::plain(9, "G722", 8_000, 1));
+        let mut sent = |codec: &Codec, spoken: bool| {
+            let source = SourceKey::peer(1, 0, u32::from(codec.payload_type));
+            let routed = RoutedPacket { source, codec, rid: None, spoken, packet: &packet };
+            match one.forward(Instant::now(), &routed, true) {
+                Forward::Send(packet) => Some(packet.payload_type),
+                _ => None,
+            }
+        };
+        let came: Vec<_> = [&opus, &opus, &pcmu, &g722, &opus].map(|codec| sent(codec, false)).into();
+        assert_eq!(came, [Some(111), Some(111), Some(0), None, Some(111)]);
+        assert_eq!((sent(&pcmu, true), sent(&opus, true)), (None, Some(111)), "a mouth speaks what is preferred");
     }
 }
