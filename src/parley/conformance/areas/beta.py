@@ -184,6 +184,24 @@ async def _error(bench: Bench) -> None:
         expect_equal(error.get("code"), "response_cancel_not_active", "error.code")
 
 
+_MISTAKES: tuple[tuple[str, Any], ...] = (
+    ("voice", 5),
+    ("modalities", "text"),
+    ("input_audio_format", "mp3"),
+    ("max_response_output_tokens", 0),
+)
+
+
+def _mistake(name: str, value: Any) -> Check:
+    async def work(bench: Bench) -> None:
+        async with bench.open(beta=True) as peer:
+            error = await peer.fault(await peer.send("session.update", session={name: value}))
+            expect_equal(error.get("param"), f"session.{name}", "error.param")
+
+    claim = f"Name a mistake in `{name}` by this key, not by a newer one."
+    return Check("beta", f"names-{name}", claim, work, frozenset({"beta"}))
+
+
 async def _turn(bench: Bench) -> None:
     """Hear a turn and answer it."""
     async with bench.open(beta=True) as peer:
@@ -247,5 +265,6 @@ CHECKS: tuple[Check, ...] = (
         needs=("beta",),
     ),
     *checks("beta", _error, _transcription, _sessions, _sessions_dialect, _transcription_sessions, needs=("beta",)),
+    *(_mistake(name, value) for name, value in _MISTAKES),
     *checks("beta", _turn, needs=("beta", "speech")),
 )

@@ -139,6 +139,21 @@ async def _large_append(bench: Bench) -> None:
         await peer.quiet()
 
 
+async def _large_item(bench: Bench) -> None:
+    """Answer an item of 5 MB with frames of at most 4 MiB, be it by an error, and go on."""
+    async with bench.by_hand() as peer:
+        part = {"type": "input_text", "text": "x" * 5_000_000}
+        await peer.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+        expect(await peer.fence(), "no answer came")  # a frame above 4 MiB fails any check
+
+
+async def _large_session(bench: Bench) -> None:
+    """Answer instructions of 5 MB with frames of at most 4 MiB, be it by an error, and go on."""
+    async with bench.by_hand() as peer:
+        await peer.send("session.update", session={"type": "realtime", "instructions": "x" * 5_000_000})
+        expect(await peer.fence(), "no answer came")  # a frame above 4 MiB fails any check
+
+
 async def _huge_frame(bench: Bench) -> None:
     """Close with 1009 when a frame is larger than 32 MiB."""
     async with bench.open() as peer:
@@ -166,5 +181,5 @@ CHECKS = (
         _many_mistakes,
         _extra_members,
     ),
-    *checks("limits", _large_append, _huge_frame),
+    *checks("limits", _large_append, _large_item, _large_session, _huge_frame),
 )

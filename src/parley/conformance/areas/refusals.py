@@ -80,6 +80,7 @@ ROWS: tuple[Refusal, ...] = (
     _session("second-tool-bad", {"tools": [_FUNCTION, {"type": "function"}]}, MISSING, "tools[1].name"),
     _session("tool-choice-unknown", {"tool_choice": "maybe"}, VALUE, "tool_choice"),
     _session("tool-choice-number", {"tool_choice": 3}, TYPE, "tool_choice"),
+    _session("reasoning-effort-unknown", {"reasoning": {"effort": "huge"}}, VALUE, "reasoning.effort"),
     _session("tokens-zero", {"max_output_tokens": 0}, VALUE, "max_output_tokens"),
     _session("tokens-negative", {"max_output_tokens": -5}, VALUE, "max_output_tokens"),
     _session("tokens-too-many", {"max_output_tokens": 4097}, VALUE, "max_output_tokens"),
@@ -97,6 +98,7 @@ ROWS: tuple[Refusal, ...] = (
     _session("audio-list", {"audio": []}, TYPE, "audio"),
     _session("audio-input-text", {"audio": {"input": "x"}}, TYPE, "audio.input"),
     _output("voice-number", {"voice": 5}, TYPE, "voice"),
+    _output("voice-without-id", {"voice": {}}, (*MISSING, *TYPE), "voice.id"),
     _output("speed-too-slow", {"speed": 0.2}, VALUE, "speed"),
     _output("speed-too-fast", {"speed": 1.6}, VALUE, "speed"),
     _output("speed-text", {"speed": "fast"}, TYPE, "speed"),
@@ -107,6 +109,9 @@ ROWS: tuple[Refusal, ...] = (
     _input("input-rate-object", {"format": {"type": "audio/pcm", "rate": {}}}, VALUE, "format.rate"),
     _input("transcription-text", {"transcription": "whisper-1"}, TYPE, "transcription"),
     _input("transcription-model-number", {"transcription": {"model": 1}}, TYPE, "transcription.model"),
+    _input(
+        "transcription-delay-unknown", {"transcription": {"model": "m", "delay": "long"}}, VALUE, "transcription.delay"
+    ),
     _input("noise-type-unknown", {"noise_reduction": {"type": "loud"}}, VALUE, "noise_reduction.type"),
     _input("turns-text", {"turn_detection": "server_vad"}, TYPE, "turn_detection"),
     _turns("turns-unknown", {"type": "telepathy"}, "type"),
@@ -171,6 +176,13 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         "conversation.item.truncate",
+        "end-negative",
+        {"item_id": "x", "content_index": 0, "audio_end_ms": -1},
+        VALUE,
+        "audio_end_ms",
+    ),
+    Refusal(
+        "conversation.item.truncate",
         "unknown",
         {"item_id": "nobody", "content_index": 0, "audio_end_ms": 0},
         ("item_truncate_invalid_item_id",),
@@ -186,6 +198,8 @@ ROWS: tuple[Refusal, ...] = (
     _response("tool-choice-unknown", {"tool_choice": "maybe"}, VALUE, "tool_choice"),
     _response("input-text", {"input": "x"}, TYPE, "input"),
     _response("input-item-bad", {"input": [{"type": "poem"}]}, VALUE, "input[0].type"),
+    _response("voice-number", {"audio": {"output": {"voice": 5}}}, TYPE, "audio.output.voice"),
+    Refusal("response.create", "metadata-value-number", {"response": {"metadata": {"k": 5}}}, TYPE, "*"),
     _response("metadata-text", {"metadata": "x"}, TYPE, "metadata"),
     _response("metadata-too-many", {"metadata": _PAIRS}, VALUE, "metadata"),
     _response("metadata-long-value", {"metadata": {"k": "v" * 513}}, VALUE, "metadata"),

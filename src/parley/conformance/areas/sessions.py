@@ -80,6 +80,8 @@ CHANGES: tuple[Change, ...] = (
         {"tools": [_FUNCTION], "tool_choice": {"type": "function", "name": "get_weather"}},
         {"tool_choice": {"type": "function", "name": "get_weather"}},
     ),
+    _one("reasoning", "reasoning", {"effort": "low"}),
+    _one("parallel-tool-calls", "parallel_tool_calls", False),
     _one("one-token", "max_output_tokens", 1),
     _one("most-tokens", "max_output_tokens", 4_096),
     _one("endless-tokens", "max_output_tokens", "inf"),
@@ -132,6 +134,16 @@ CHANGES: tuple[Change, ...] = (
         "transcription-prompt",
         {"audio": {"input": {"transcription": {"model": "whisper-1", "prompt": "names"}}}},
         {f"{_IN}.transcription.prompt": "names"},
+    ),
+    Change(
+        "transcription-delay",
+        {"audio": {"input": {"transcription": {"model": "gpt-realtime-whisper", "delay": "low"}}}},
+        {f"{_IN}.transcription.delay": "low"},
+    ),
+    Change(
+        "transcription-of-newer-models",
+        {"audio": {"input": {"transcription": {"model": "gpt-transcribe", "keywords": ["Ed"], "languages": ["en"]}}}},
+        {f"{_IN}.transcription.keywords": ["Ed"], f"{_IN}.transcription.languages": ["en"]},
     ),
     *(
         Change(
