@@ -39,13 +39,15 @@ from parley.protocol.realtime.inputs import (
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
+    StillTaken,
+    TokensGranted,
     ToolFailed,
     ToolReturned,
     TranscriptFailed,
     TranscriptFinal,
     TurnScored,
 )
-from parley.protocol.realtime.items import McpError, McpToolInfo, MessageItem, OutputAudioPart
+from parley.protocol.realtime.items import InputImagePart, McpError, McpToolInfo, MessageItem, OutputAudioPart
 from parley.protocol.realtime.outputs import (
     AbandonTool,
     AbandonTranscription,
@@ -57,7 +59,9 @@ from parley.protocol.realtime.outputs import (
     ListMcpTools,
     StartGeneration,
     StartTranscription,
+    TakeStill,
 )
+from parley.protocol.realtime.stills import MOST_SHOWN
 from parley.protocol.realtime.tools import FunctionTool
 
 ROUNDS = int(os.environ.get("PARLEY_SOAK_ROUNDS", "0"))
@@ -113,14 +117,18 @@ class AnySession(RuleBasedStateMachine):
     turns = Bundle("turns")
 
     @initialize(
-        pacing=st.sampled_from(["client", "server"]), detection=st.sampled_from(DETECTIONS), needs=st.booleans()
+        pacing=st.sampled_from(["client", "server"]),
+        detection=st.sampled_from(DETECTIONS),
+        needs=st.booleans(),
+        camera=st.booleans(),
     )
-    def begin(self, pacing: str, detection: Any, needs: bool) -> None:
+    def begin(self, pacing: str, detection: Any, needs: bool, camera: bool) -> None:
         config = configured({"audio": {"input": {"turn_detection": detection, "transcription": {"model": "x"}}}})
         self.session = DrivenSession(
             config=replace(config, hosted_tools=(FunctionTool(name="hosted"),)),
             pacing=pacing,
             needs_transcript=needs,
+            camera=camera,
             max_session_ms=600_000,
             lanes=("0", "1"),
         )
@@ -316,6 +324,18 @@ class AnySession(RuleBasedStateMachine):
         if len(flushes) > back:
             self.session.feed(PlayoutFlushed(flushes[-1 - back].item_id, samples))
 
+    @rule(shows=st.booleans(), back=st.integers(0, 1))
+    def look(self, shows: bool, back: int) -> None:
+        looks = self.session.all(TakeStill)
+        if len(looks) > back:
+            self.session.feed(StillTaken(looks[-1 - back].response_id, "data:image/webp;base64,AA" if shows else None))
+
+    @rule(tokens=st.integers(0, 200), back=st.integers(0, 1))
+    def grant(self, tokens: int, back: int) -> None:
+        contexts = self.session.contexts
+        if len(contexts) > back:
+            self.session.feed(TokensGranted(contexts[-1 - back].response_id, tokens))
+
     @rule(ms=st.integers(0, 20_000))
     def time(self, ms: int) -> None:
         self.session.wait(ms)
@@ -335,6 +355,15 @@ class AnySession(RuleBasedStateMachine):
                 assert entry.spoken.sent_samples == sent.get(entry.id, 0)
                 assert 0 <= entry.spoken.heard_ms(now) <= entry.spoken.sent_ms
                 assert entry.spoken.text.startswith(entry.spoken.heard_text(now))
+
+    @invariant()
+    def stills_are_few_and_nobody_is_told_of_them(self) -> None:
+        if not hasattr(self, "session") or not self.session.contexts:
+            return
+        items = self.session.contexts[-1].items
+        parts = [part for item in items if isinstance(item, MessageItem) for part in item.content]
+        assert sum(isinstance(part, InputImagePart) for part in parts) <= MOST_SHOWN
+        assert "image/webp" not in str(self.session.events[-20:])
 
     @invariant()
     def a_context_holds_nothing_that_was_not_said(self) -> None:
@@ -369,6 +398,7 @@ class AnySession(RuleBasedStateMachine):
         silenced: set[str] = set()
         generating: set[str] = set()
         listening: set[str] = set()
+        looking: set[str] = set()
         for _, given, outputs in self.session.log:
             if isinstance(given, TranscriptFinal | TranscriptFailed):
                 listening.discard(given.item_id)
@@ -379,6 +409,9 @@ class AnySession(RuleBasedStateMachine):
                         assert not again or isinstance(given, ToolReturned | ToolFailed | EngineChunk)
                         assert output.context.response_id not in cancelled
                         generating.add(output.context.response_id)
+                    case TakeStill():
+                        assert output.response_id not in looking | generating
+                        looking.add(output.response_id)
                     case CancelGeneration():
                         assert output.response_id in generating - cancelled
                         cancelled.add(output.response_id)
