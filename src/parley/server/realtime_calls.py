@@ -45,8 +45,8 @@ __all__ = ["Answered", "RealtimeCalls"]
 
 log = logging.getLogger(__name__)
 
-Video = Literal["vp8", "hold"]
-"""What is answered to a camera, if it offers VP8: see `answer_realtime`."""
+Video = Literal["vp8", "hold", "decline"]
+"""What is answered to a camera: see `answer_realtime`."""
 
 _SILENT_BELOW_BYTES = 128 * 1024
 """Where a data channel carries speech (a call without an audio track), one delta must fit into a message."""
@@ -132,16 +132,16 @@ class RealtimeCalls:
             session_id=self._allotment.session_number(),
         )
         voice = LocalStream(self._allotment.ssrc(), cname="parley", stream_id="parley", track_id="voice")
-        video: Video = "vp8"
-        negotiated = _negotiated(offer, transport, voice, video=video)
-        camera = any(slot.kind == "video" for slot in negotiated.slots)
-        if camera and not await self._door.sees(who, asked):
-            camera, video = False, "hold"
+        negotiated = _negotiated(offer, transport, voice, video="vp8")
+        seat = self.find_seat(negotiated.remote.ice.ufrag) if negotiated.remote else None
+        films = any(slot.kind == "video" for slot in negotiated.slots)
+        video = await self._video(who, asked, seat) if films else "vp8"
+        if video != "vp8":
             negotiated = _negotiated(offer, transport, voice, video=video)
         call_id = f"rtc_{self._random_bytes(12).hex()}"
         spec = _spec(negotiated, PeerId(call_id), shard)
-        seat = self.find_seat(negotiated.remote.ice.ufrag) if negotiated.remote else None
         call = WebRtcCall(board, spec) if seat is None else SeatedCall(board, call_id, seat)
+        camera = films and video == "vp8"
         opened = await self._door.open(
             who, asked, playout=call.speaker, in_call=call.speaker is not None, camera=camera
         )
@@ -158,6 +158,12 @@ class RealtimeCalls:
         self._live[call_id] = live
         group.create_task(self._run(call_id, live, dialect), name=f"call {call_id}")
         return Answered(call_id, negotiated.answer)
+
+    async def _video(self, who: Principal, asked: Asked, seat: SeatToTake | None) -> Video:
+        """Settle what becomes of a camera that films in VP8. Raises `Problem`."""
+        if seat is not None:
+            return "decline"
+        return "vp8" if await self._door.sees(who, asked) else "hold"
 
     def restart(self, who: Principal, call_id: str, offer: str) -> str:
         """Answer an offer that restarts ICE, from whatever network the caller is on now. Raises `Problem`."""
