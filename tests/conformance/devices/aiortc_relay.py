@@ -3,7 +3,8 @@
 Argument: a JSON object with `api` (ending in /v1/apps/ID), `secret`, `folder`, and `realtime`, the endpoint's URL;
 without one a stand-in is served here: it answers a posted offer with an aiortc peer. `folder` holds what is said, as
 PCM16 mono 48 kHz: `person.pcm`, and `endpoint.pcm` for the stand-in. What was heard is written beside it:
-`person.heard.pcm` and `endpoint.heard.pcm`. What the API said is printed as JSON.
+`person.heard.pcm` and `endpoint.heard.pcm`. What the API said is printed as JSON. An endpoint that is no stand-in then
+hears `other.pcm`, which somebody else says in the first person's place; what the first hears then is `after.heard.pcm`.
 """
 
 from __future__ import annotations
@@ -140,6 +141,37 @@ class StandIn:
         writer.close()
 
 
+async def published(api: Asking, step: str, person: Any, name: str, **more: Any) -> str:
+    """Make a session and push its one track; give the session's id."""
+    await person.setLocalDescription(await person.createOffer())
+    session = (await api.ask(step, "POST", "/sessions/new"))["sessionId"]
+    item = {"location": "local", "trackName": name, "mid": person.getTransceivers()[0].mid, "kind": "audio", **more}
+    body = {"sessionDescription": {"type": "offer", "sdp": person.localDescription.sdp}, "tracks": [item]}
+    pushed = await api.ask(f"{step}1", "POST", f"/sessions/{session}/tracks/new", body)
+    await person.setRemoteDescription(aiortc.RTCSessionDescription(pushed["sessionDescription"]["sdp"], "answer"))
+    return str(session)
+
+
+async def connected(*peers: Any) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while any(each.connectionState != "connected" for each in peers):
+            await asyncio.sleep(0.05)
+
+
+async def next_holds_the_button(api: Asking, session_b: str, words: bytes) -> Any:
+    """Have another person's track take the place of the first one's, and speak."""
+    other, mouth = aiortc.RTCPeerConnection(), Mouth(words)
+    other.addTransceiver(mouth, direction="sendonly")
+    session = await published(api, "C", other, "other-mic")
+    item = {"location": "remote", "sessionId": session, "trackName": "other-mic", "mid": "#ai-generated-voice"}
+    await api.ask("X3", "POST", f"/sessions/{session_b}/tracks/new", {"tracks": [item]})
+    await connected(other)
+    await asyncio.sleep(0.5)
+    mouth.at = 0
+    await mouth.said()
+    return other
+
+
 async def main() -> None:
     asked = json.loads(sys.argv[1])
     folder, api = Path(asked["folder"]), Asking(asked["api"], asked["secret"])
@@ -151,17 +183,9 @@ async def main() -> None:
     mouth = Mouth((folder / "person.pcm").read_bytes())
     ears: list[Ear] = []
     person.on("track", lambda track: ears.append(Ear(track)))
-    transceiver = person.addTransceiver(mouth, direction="sendrecv")
+    person.addTransceiver(mouth, direction="sendrecv")
     person.createDataChannel("response")
-    await person.setLocalDescription(await person.createOffer())
-    session_a = (await api.ask("A", "POST", "/sessions/new"))["sessionId"]
-    item = {"location": "local", "trackName": "user-mic", "mid": transceiver.mid, "kind": "audio"}
-    body = {
-        "sessionDescription": {"type": "offer", "sdp": person.localDescription.sdp},
-        "tracks": [{**item, "bidirectionalMediaStream": True}],
-    }
-    pushed = await api.ask("A1", "POST", f"/sessions/{session_a}/tracks/new", body)
-    await person.setRemoteDescription(aiortc.RTCSessionDescription(pushed["sessionDescription"]["sdp"], "answer"))
+    session_a = await published(api, "A", person, "user-mic", bidirectionalMediaStream=True)
 
     # B1 to B3: the endpoint's session, by our offer.
     session_b = (await api.ask("B", "POST", "/sessions/new?thirdparty=true"))["sessionId"]
@@ -179,12 +203,10 @@ async def main() -> None:
     await api.ask("X1", "POST", f"/sessions/{session_a}/tracks/new", {"tracks": [to_person]})
     await api.ask("X2", "POST", f"/sessions/{session_b}/tracks/new", {"tracks": [to_endpoint]})
 
-    async with asyncio.timeout(PATIENCE_S):
-        while person.connectionState != "connected" or (stand_in and stand_in.pc.connectionState != "connected"):
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)
-        mouth.at = 0
-        await mouth.said()
+    await connected(person, *([stand_in.pc] if stand_in else []))
+    await asyncio.sleep(0.5)
+    mouth.at = 0
+    await mouth.said()
     if stand_in:
         assert stand_in.ear is not None
         await stand_in.ear.voice()
@@ -198,6 +220,13 @@ async def main() -> None:
         await api.ask(f"statistics{step[-2:]}", "GET", f"/sessions/{session}/statistics")
     await api.ask("sessions", "GET", "/sessions")
     _, _, metrics = await posted(asked["api"].partition("/v1/")[0] + "/metrics", None, "", "text/plain", "GET")
+    if not stand_in:
+        cut, ears[0].loud_at = len(ears[0].samples), None
+        other = await next_holds_the_button(api, session_b, (folder / "other.pcm").read_bytes())
+        await ears[0].voice()
+        (folder / "after.heard.pcm").write_bytes(ears[0].samples[cut:].tobytes())
+        await other.close()
+
     report: dict[str, Any] = {"replies": api.replies, "metrics": metrics, "sessions": {"A": session_a, "B": session_b}}
     if stand_in:
         report["asked"] = [stand_in.asked, stand_in.content_type]
