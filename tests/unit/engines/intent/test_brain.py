@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from intent_dialogue import Talk, answer, context, heard, said
@@ -184,13 +185,35 @@ def test_none_calls_nothing() -> None:
     assert answer(context(said("pause the music"), tools=TOOL_SETS["music"], tool_choice="none")).calls == []
 
 
-def test_required_calls_something_valid_or_asks() -> None:
+def test_required_calls_something_valid() -> None:
     result = answer(context(said("I am bored"), tools=TOOL_SETS["music"], tool_choice="required"))
     assert len(result.calls) == 1
-    only = [tool("set_volume", "", ("level",), level={"type": "integer"})]
-    result = answer(context(said("louder"), tools=only, tool_choice="required"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "integer"}, 0),
+        ({"type": "integer", "minimum": 3}, 3),
+        ({"type": "string"}, "Hello there"),
+        ({"type": "string", "enum": ["red", "blue"]}, "red"),
+        ({"type": "boolean"}, True),
+        ({"type": "array", "items": {"type": "string"}}, []),
+    ],
+)
+@pytest.mark.parametrize("choice", ["required", NamedToolChoice("function", "adjust")])
+def test_a_forced_call_is_made_with_a_guess_for_what_was_not_said(choice: Any, schema: Any, value: Any) -> None:
+    only = [tool("adjust", "", ("level",), level=schema)]
+    result = answer(context(said("Hello there"), tools=only, tool_choice=choice))
+    assert result.calls == [("adjust", {"level": value})]
+    assert answer(context(said("Hello there"), tools=only)).calls == []
+
+
+def test_a_forced_call_that_no_guess_fits_is_asked_about() -> None:
+    only = [tool("adjust", "", ("level",), level={"type": "string", "pattern": "^[0-9]{4}$"})]
+    result = answer(context(said("Hello there"), tools=only, tool_choice="required"))
     assert result.calls == []
-    assert result.text.endswith("?")
+    assert result.text.strip()
 
 
 def test_a_named_tool_is_called_even_if_nobody_asked() -> None:

@@ -14,9 +14,11 @@ from parley.engines.local.intent.commands import PlannedCall
 from parley.engines.local.intent.dialogue import decide, open_question
 from parley.engines.local.intent.directives import spoken_order, verbatim_order
 from parley.engines.local.intent.history import History, read_history
-from parley.engines.local.intent.index import IntentIndex
+from parley.engines.local.intent.index import Candidate, IntentIndex
 from parley.engines.local.intent.mood import is_fact_question
 from parley.engines.local.intent.results import speak_result
+from parley.engines.local.intent.schema import Parameter
+from parley.engines.local.intent.slots import Filled, fill
 from parley.engines.local.intent.wording import ask_for, refuse
 from parley.engines.local.intent.words import split_words
 from parley.protocol.realtime.generation import GenerationContext
@@ -148,7 +150,7 @@ def _ending(text: str, index: IntentIndex) -> list[Step]:
 
 
 def _forced(context: GenerationContext, text: str, index: IntentIndex) -> list[Step]:
-    """Obey `required` and a named tool: the best call that is valid, else the question it lacks."""
+    """Obey `required` and a named tool: the best call that is valid, with guesses for what was not said if need be."""
     choice = context.tool_choice
     only = choice.name if isinstance(choice, NamedToolChoice) and isinstance(choice.name, str) else None
     names = [shape.name for shape in index.shapes if only in (None, shape.name)]
@@ -160,7 +162,33 @@ def _forced(context: GenerationContext, text: str, index: IntentIndex) -> list[S
     for candidate in found:
         if candidate.filled.valid:
             return [Call(candidate.name, candidate.filled.arguments)]
+    for candidate in found:
+        guessed = _guessed(candidate, text)
+        if guessed.valid:
+            return [Call(candidate.name, guessed.arguments)]
     filled = found[0].filled
     if filled.refused is None and filled.missing:
         return [Say(ask_for(found[0].shape, filled.missing[0]))]
     return [Say(refuse(found[0].shape, filled.refused))]
+
+
+def _guessed(candidate: Candidate, text: str) -> Filled:
+    """Fill what nobody said: who forces a call gets one, as from any model. Without words there is nothing to go by."""
+    if not text:
+        return candidate.filled
+    given = {parameter.path: _guess(parameter, text) for parameter in candidate.filled.missing}
+    return fill(candidate.shape, text, split_words(text), given)
+
+
+def _guess(parameter: Parameter, text: str) -> Any:
+    match parameter.kind:
+        case "choice":
+            return parameter.choices[0].value
+        case "boolean":
+            return True
+        case "number" | "integer":
+            return 0 if parameter.minimum is None else parameter.minimum
+        case "list":
+            return []
+        case _:
+            return text
