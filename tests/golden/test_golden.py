@@ -30,12 +30,14 @@ from parley.protocol.realtime.inputs import (
     PlayoutDrained,
     PlayoutFlushed,
     PlayoutStarted,
+    StillTaken,
+    TokensGranted,
     ToolFailed,
     ToolReturned,
     TurnScored,
 )
 from parley.protocol.realtime.items import McpError, McpToolInfo
-from parley.protocol.realtime.outputs import CallTool, ListMcpTools
+from parley.protocol.realtime.outputs import CallTool, ListMcpTools, TakeStill
 from parley.protocol.realtime.recording import Header, encode_header, encode_step, replay
 from parley.protocol.realtime.server_events import ServerEvent
 from parley.protocol.realtime.tools import FunctionTool
@@ -249,6 +251,23 @@ def mcp_tools() -> DrivenSession:
     return driven
 
 
+def camera_on_a_budget() -> DrivenSession:
+    driven = session({**TRANSCRIBED, "instructions": ""}, camera=True, pacing="server")
+    driven.say("what is this", voice_ms=288)
+    response_id = driven.last(TakeStill).response_id
+    driven.feed(StillTaken(response_id, "data:image/webp;base64,UklGRg=="))
+    driven.feed(TokensGranted(response_id, 790))
+    driven.speak("It is ", "a lamp.", ms=80)
+    driven.engine(Done())
+    text(driven, "and this?")
+    driven.client(type="response.create")
+    response_id = driven.last(TakeStill).response_id
+    driven.feed(StillTaken(response_id, None))
+    driven.feed(TokensGranted(response_id, 798))
+    driven.speak("Too dark ", "to tell, ", "I am afraid.", ms=80)
+    return driven
+
+
 SCENARIOS: tuple[Callable[[], DrivenSession], ...] = (
     spoken_turn,
     barge_in,
@@ -263,6 +282,7 @@ SCENARIOS: tuple[Callable[[], DrivenSession], ...] = (
     transcription_only,
     hosted_function,
     mcp_tools,
+    camera_on_a_budget,
 )
 
 
@@ -274,6 +294,7 @@ def transcript(driven: DrivenSession) -> bytes:
         created_unix=1_700_000_000,
         max_session_ms=driven.options["max_session_ms"],
         pacing=driven.options.get("pacing", "client"),
+        camera=driven.options.get("camera", False),
     )
     return encode_header(header) + b"".join(encode_step(now, given, outputs) for now, given, outputs in driven.log)
 
