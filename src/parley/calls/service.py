@@ -17,7 +17,7 @@ from parley.calls.channels import EVENTS, ChannelHub
 from parley.calls.faults import CallsFault, bad_description, bad_request, invalid
 from parley.calls.limits import CallsLimits
 from parley.calls.negotiation import Negotiation, TransportFacts
-from parley.calls.reading import name_of, source_of
+from parley.calls.reading import name_of, shown, source_of
 from parley.calls.roster import Roster
 from parley.calls.seat import Seat
 from parley.calls.session import MAX_TRACKS, CallsSession, Sources
@@ -409,4 +409,9 @@ def _checked_items(given: list[TrackItem] | None, *, may_be_empty: bool = False)
         raise invalid(f"tracks: at most {MAX_TRACKS} in one request, not {len(items)}; send the rest in another")
     if len({item.location for item in items}) > 1:
         raise invalid("tracks: all local (publish) or all remote (pull); send two requests")
+    mids = Counter(item.mid for item in items if item.mid is not None)
+    names = Counter(item.track_name for item in items if item.location == "local" and item.track_name)
+    for what, counts in (("mid", mids), ("trackName", names)):
+        if twice := [value for value, count in counts.items() if count > 1]:
+            raise invalid(f"tracks: the {what} {shown(twice[0])} stands there twice; each track has its own")
     return items
