@@ -127,6 +127,20 @@ async def _required(bench: Bench) -> None:
         expect_equal(_called(await peer.respond()).get("name"), "undo", "name")
 
 
+async def _forced(bench: Bench) -> None:
+    """Call a function with `tool_choice` required although nobody asked for it."""
+    async with bench.writing(tools=[WEATHER], tool_choice="required") as peer:
+        await peer.write("Hello!")
+        expect_equal(_called(await peer.respond()).get("name"), "get_weather", "name")
+
+
+async def _forced_by_name(bench: Bench) -> None:
+    """Call the function that `tool_choice` names although another one fits."""
+    async with bench.writing(tools=[_UNDO, WEATHER], tool_choice={"type": "function", "name": "undo"}) as peer:
+        await peer.write(LISBON)
+        expect_equal(_called(await peer.respond()).get("name"), "undo", "name")
+
+
 async def _auto(bench: Bench) -> None:
     """Call the function that fits."""
     async with bench.writing(tools=[_UNDO, WEATHER]) as peer:
@@ -244,6 +258,8 @@ CHECKS = (
         "tools",
         _none,
         _required,
+        _forced,
+        _forced_by_name,
         _auto,
         _no_parameters,
         _response_tools,
