@@ -38,6 +38,7 @@ from parley.protocol.realtime.session_config import (
     merged,
     session_object,
 )
+from parley.protocol.realtime.tools import FunctionTool, McpTool
 
 
 def decoded(event: dict[str, Any]) -> ClientEvent | ClientFault:
@@ -109,6 +110,16 @@ FAULTS: list[tuple[str, str, str | None, str]] = [
      "invalid_value", "session.max_output_tokens", "4096"),
     ('{"type":"session.update","session":{"tools":[{"type":"function"}]}}',
      "missing_required_parameter", "session.tools[0].name", "name"),
+    ('{"type":"session.update","session":{"tools":[{"type":"function","name":""}]}}',
+     "invalid_value", "session.tools[0].name", ">= 1"),
+    ('{"type":"session.update","session":{"tools":[{"type":"mcp","server_label":"a","require_approval":"maybe"}]}}',
+     "invalid_value", "session.tools[0].require_approval", "maybe"),
+    ('{"type":"session.update","session":{"tools":[{"type":"mcp","server_label":"a","allowed_tools":"all"}]}}',
+     "invalid_type", "session.tools[0].allowed_tools", "array"),
+    ('{"type":"session.update","session":{"tool_choice":{"type":"function"}}}',
+     "missing_required_parameter", "session.tool_choice.name", "name"),
+    ('{"type":"response.create","response":{"tool_choice":{"type":"mcp"}}}',
+     "missing_required_parameter", "response.tool_choice.server_label", "server_label"),
     ('{"type":"transcription_session.update"}', "missing_required_parameter", "session", "session"),
     ('{"type":"conversation.item.create"}', "missing_required_parameter", "item", "item"),
     ('{"type":"conversation.item.create","item":{}}', "missing_required_parameter", "item.type", "type"),
@@ -295,6 +306,14 @@ def test_who_streams_a_transcription_commits_by_hand_unless_told_otherwise() -> 
 def echo(config: SessionConfig) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(session_object(config, session_id="sess_1", expires_at=0))
     return shown
+
+
+def test_null_members_of_tools_are_absent() -> None:
+    function = {"type": "function", "name": "f", "description": None, "parameters": None, "strict": None}
+    server = {"type": "mcp", "server_label": "s", "server_url": "https://a.example", "authorization": None,
+              "headers": None, "allowed_tools": None, "require_approval": None}  # fmt: skip
+    tools = merged(SessionConfig(), session_patch(tools=[function, server])).tools
+    assert tools == (FunctionTool(name="f"), McpTool(server_label="s", server_url="https://a.example"))
 
 
 def test_noise_reduction_keeps_its_strength() -> None:

@@ -113,17 +113,30 @@ def _normal_common(flat: dict[str, Any], prefix: str) -> None:
     if is_list(tools):
         flat["tools"] = [_unwrapped(tool) for tool in tools]
     if is_object(flat.get("tool_choice")):
-        flat["tool_choice"] = _unwrapped(flat["tool_choice"])
+        flat["tool_choice"] = _named_choice(_unwrapped(flat["tool_choice"]), f"{prefix}.tool_choice")
 
 
 def _unwrapped(tool: Any) -> Any:
-    """Accept chat-completions nesting: `{"type": "function", "function": {…}}`; a missing type is a function's."""
+    """Accept chat-completions nesting: `{"type": "function", "function": {…}}`; a missing type is a function's.
+
+    Null means absent: some clients write down every field they know.
+    """
     if not is_object(tool):
         return tool
     inner = tool.get("function")
-    if is_object(inner):
-        return {"type": "function", **inner}
-    return tool if "type" in tool else {"type": "function", **tool}
+    given = {"type": "function", **inner} if is_object(inner) else {"type": "function", **tool}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+_CHOSEN_BY = {"function": "name", "mcp": "server_label"}
+
+
+def _named_choice(choice: dict[str, Any], prefix: str) -> dict[str, Any]:
+    needed = _CHOSEN_BY.get(str(choice.get("type")))
+    if needed is not None and not choice.get(needed):
+        param = f"{prefix}.{needed}"
+        raise refused("missing_required_parameter", param, f"Missing required parameter: '{param}'.")
+    return choice
 
 
 def _normal_input(inputs: dict[str, Any], prefix: str) -> None:

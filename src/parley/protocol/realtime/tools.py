@@ -5,18 +5,21 @@ Extra keys that clients add to a tool (`strict`, …) are kept in `parameters` u
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 __all__ = ["FunctionTool", "McpTool", "NamedToolChoice", "Tool", "ToolChoice"]
+
+
+_Name = Annotated[str, Meta(min_length=1)]
 
 
 class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function", omit_defaults=False):
     """A function the client runs. `parameters` is a JSON Schema object, or absent for a function without arguments."""
 
-    name: str
+    name: _Name
     description: str | UnsetType = UNSET
     parameters: dict[str, Any] | UnsetType | None = UNSET
     strict: bool | UnsetType | None = UNSET
@@ -29,13 +32,13 @@ class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
     default the client asks for the next response, as the vendor's SDKs expect.
     """
 
-    server_label: str
+    server_label: _Name
     server_url: str | UnsetType = UNSET
     connector_id: str | UnsetType = UNSET
     authorization: str | UnsetType = UNSET
     headers: dict[str, str] | UnsetType | None = UNSET
-    allowed_tools: Any | UnsetType = UNSET
-    require_approval: Any | UnsetType = UNSET
+    allowed_tools: list[str] | dict[str, Any] | UnsetType = UNSET
+    require_approval: Literal["always", "never"] | dict[str, Any] | UnsetType = UNSET
     server_description: str | UnsetType = UNSET
     tunnel_id: str | UnsetType = UNSET
     defer_loading: bool | UnsetType = UNSET
