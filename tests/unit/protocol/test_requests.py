@@ -321,6 +321,8 @@ def test_noise_reduction_keeps_its_strength() -> None:
     changed = merged(start, session_patch(audio={"input": {"noise_reduction": {"type": "far_field"}}}))
     assert changed.audio.input.noise_reduction is not None
     assert changed.audio.input.noise_reduction.strength == 0.3
+    nulls = session_patch(audio={"input": {"noise_reduction": {"type": None, "strength": None}}})
+    assert merged(changed, nulls) == changed
 
 
 def test_the_model_and_a_set_tracing_stay() -> None:

@@ -143,6 +143,9 @@ def _normal_input(inputs: dict[str, Any], prefix: str) -> None:
     _normal_format(inputs, prefix)
     if "turn_detection" in inputs:
         inputs["turn_detection"] = _normal_turn_detection(inputs["turn_detection"])
+    reduction = inputs.get("noise_reduction")
+    if is_object(reduction):
+        inputs["noise_reduction"] = {name: value for name, value in reduction.items() if value is not None}
     transcription = inputs.get("transcription")
     if is_object(transcription):
         inputs["transcription"] = _normal_transcription(transcription)
