@@ -78,6 +78,8 @@ ROWS: tuple[Refusal, ...] = (
     _session("tool-type-unknown", {"tools": [{"type": "browser", "name": "x"}]}, VALUE, "tools[0].type"),
     _session("tool-parameters-text", {"tools": [{**_FUNCTION, "parameters": "x"}]}, TYPE, "tools[0].parameters"),
     _session("second-tool-bad", {"tools": [_FUNCTION, {"type": "function"}]}, MISSING, "tools[1].name"),
+    _session("tool-name-empty", {"tools": [{"type": "function", "name": ""}]}, VALUE, "tools[0].name"),
+    _session("tool-choice-without-name", {"tool_choice": {"type": "function"}}, MISSING, "tool_choice.name"),
     _session("tool-choice-unknown", {"tool_choice": "maybe"}, VALUE, "tool_choice"),
     _session("tool-choice-number", {"tool_choice": 3}, TYPE, "tool_choice"),
     _session("reasoning-effort-unknown", {"reasoning": {"effort": "huge"}}, VALUE, "reasoning.effort"),

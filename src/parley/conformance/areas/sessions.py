@@ -71,6 +71,11 @@ CHANGES: tuple[Change, ...] = (
         {"tools": [{**_OTHER, "parameters": {"strict": True, "type": "object"}}]},
         {"tools.0.parameters.strict": True},
     ),
+    Change(
+        "a-tool-with-nulls",
+        {"tools": [{"type": "function", "name": "get_time", "description": None, "parameters": None}]},
+        {"tools.0.name": "get_time"},
+    ),
     Change("no-tools", {"tools": []}, {"tools": []}),
     _one("tool-choice-none", "tool_choice", "none"),
     _one("tool-choice-required", "tool_choice", "required"),
