@@ -162,7 +162,7 @@ class Responses:
                 message=f"Conversation already has an active response in progress: {self._default}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        # DEVIATION: the vendor sets no number. Here responses out of band are bounded, as everything is that takes memory.
+        # DEVIATION: the vendor sets no number. Here responses out of band are bounded, as all is that takes memory.
         if params.conversation == "none" and len(self._running) >= MAX_RUNNING:
             return ClientFault(
                 code="rate_limit_exceeded",
