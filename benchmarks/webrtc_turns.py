@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TURNS = 9
 BLOCK = 960
 PAUSE_MS = 200
+RUN_MS = 60
 
 
 async def _serve() -> None:
@@ -99,8 +100,11 @@ async def _by_call(port: int, pcm: bytes, edges_ms: tuple[int, int]) -> tuple[li
                 silences.append(next(a for a, b in pairwise(packets) if b - a > PAUSE_MS) + 20 - begun)
             else:
                 stopped = said - length_ms + end_ms
+                await asyncio.sleep(PAUSE_MS / 1000)
                 packets = [at for _, at in (await device.recording()).packets]
-                answers.append(next(at for at in packets if at > stopped) - stopped)
+                # A packet of its own keeps the track alive; an answer goes on.
+                first = next(a for a, b in pairwise(packets) if a > stopped and b - a < RUN_MS)
+                answers.append(first - stopped)
             if turn % 2:
                 await device.until("output_audio_buffer.stopped")
             else:
