@@ -157,7 +157,8 @@ def _talk(rival: Rival, meeting: Meeting, person: Person) -> None:
 
 def _measured(sfu: Sfu, meeting: Meeting, copies: int, connecting_s: float, kib: float) -> Row:
     """Measure; every packet that is sent should arrive so many times."""
-    time.sleep(SETTLE_S)
+    # What begins with the first packets is over then: handshakes, and waiting for a key picture.
+    meeting.measure(SETTLE_S)
     before = cpu_seconds(sfu.pid)
     figures = meeting.measure(SECONDS)
     busy = cpu_seconds(sfu.pid) - before

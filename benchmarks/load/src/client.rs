@@ -133,6 +133,9 @@ impl Client {
                 PeerEvent::Connected => self.connected_at = Some(now),
                 PeerEvent::Closed(_) => self.closed = true,
                 PeerEvent::Packet(packet) if self.ears == Ears::Keep => self.packets.push((now, packet)),
+                PeerEvent::KeyframeWanted(slot) => {
+                    self.sources.iter_mut().filter(|source| source.slot == slot).for_each(Source::want_key_picture);
+                }
                 PeerEvent::ChannelOpened(..) => self.channel_open = true,
                 PeerEvent::Message(_, message) => self.messages.push(message),
                 _ => {}

@@ -49,6 +49,7 @@ pub struct Source {
     /// None while it is silent.
     next_at: Option<Instant>,
     said: u64,
+    key_wanted: bool,
     /// When each numbered packet left.
     pub left_at: Vec<Instant>,
 }
@@ -56,7 +57,7 @@ pub struct Source {
 impl Source {
     /// Begin at `start`.
     pub fn new(slot: usize, contents: Contents, start: Instant) -> Self {
-        Self { slot, contents, next_at: Some(start), said: 0, left_at: Vec::new() }
+        Self { slot, contents, next_at: Some(start), said: 0, key_wanted: false, left_at: Vec::new() }
     }
 
     /// By what its packets can be told, where they are numbered.
@@ -75,6 +76,11 @@ impl Source {
     /// Go on at that time, or be silent.
     pub fn go_on(&mut self, at: Option<Instant>) {
         self.next_at = at;
+    }
+
+    /// Make the next picture one that needs none before it.
+    pub fn want_key_picture(&mut self) {
+        self.key_wanted = true;
     }
 
     /// Packets that were sent, those of silence left out.
@@ -104,8 +110,9 @@ impl Source {
                 }
                 Contents::Pictures { source } => {
                     let picture = self.said / PICTURE_PACKETS;
+                    let key = std::mem::take(&mut self.key_wanted) || picture.is_multiple_of(KEY_PICTURE_EVERY);
                     for part in 0..PICTURE_PACKETS {
-                        let contents = numbered(vp8(picture, part), *source, self.said);
+                        let contents = numbered(vp8(picture, part, key), *source, self.said);
                         due.push(packet(self.said, picture * 3_600, part + 1 == PICTURE_PACKETS, contents));
                         self.said += 1;
                     }
@@ -130,14 +137,13 @@ fn numbered(mut contents: Vec<u8>, source: u32, number: u64) -> Vec<u8> {
 }
 
 /// A packet with descriptor (RFC 7741 §4.2) and, at the beginning of a picture, its header (RFC 6386 §9.1).
-fn vp8(picture: u64, part: u64) -> Vec<u8> {
+fn vp8(picture: u64, part: u64, key: bool) -> Vec<u8> {
     let mut contents = vec![0; PICTURE_PACKET_BYTES];
     let id = (picture & 0x7FFF) as u16 | 0x8000;
     contents[0] = if part == 0 { 0x90 } else { 0x80 };
     contents[1] = 0x80;
     contents[2..4].copy_from_slice(&id.to_be_bytes());
     if part == 0 {
-        let key = picture.is_multiple_of(KEY_PICTURE_EVERY);
         contents[4] = if key { 0x10 } else { 0x11 };
         if key {
             contents[7..14].copy_from_slice(&[0x9D, 0x01, 0x2A, 0x80, 0x02, 0x68, 0x01]);
