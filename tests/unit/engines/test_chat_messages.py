@@ -107,6 +107,12 @@ def test_somebody_has_always_said_something() -> None:
     assert [message["role"] for message in messages(instructions="Greet.")] == ["system", "user"]
 
 
+def test_a_result_comes_last_even_if_nobody_spoke() -> None:
+    answered = messages(CALL, RESULT, instructions="Be brief.")
+    assert [message["role"] for message in answered] == ["system", "user", "assistant", "tool"]
+    assert [message["role"] for message in messages(CALL, RESULT)] == ["user", "assistant", "tool"]
+
+
 def test_tools_come_by_name_and_only_functions() -> None:
     tools = (
         FunctionTool("zeta", "Last", {"type": "object", "properties": {"x": {"type": "string"}}}),

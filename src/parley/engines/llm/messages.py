@@ -54,8 +54,17 @@ def chat_messages(context: GenerationContext, *, images: bool) -> list[Message]:
                 if item.call_id not in called:
                     _add(messages, "system", [_text(f"Result of an earlier function call: {item.output}")])
     if not any(message["role"] == "user" for message in messages):
-        _add(messages, "user", [_text(_NOBODY_SPOKE)])
+        _let_somebody_speak(messages)
     return [_plain(message) for message in messages]
+
+
+def _let_somebody_speak(messages: list[Message]) -> None:
+    """Many models' templates want a user: one comes last, or first where a function's result is to be answered."""
+    if messages and messages[-1]["role"] == "tool":
+        place = next(index for index, message in enumerate(messages) if message["role"] != "system")
+        messages.insert(place, {"role": "user", "content": [_text(_NOBODY_SPOKE)]})
+    else:
+        _add(messages, "user", [_text(_NOBODY_SPOKE)])
 
 
 def chat_tools(context: GenerationContext) -> list[Message]:
