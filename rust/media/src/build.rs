@@ -11,7 +11,7 @@ use str0m::bwe::Bitrate;
 use str0m::format::{Codec as LibraryCodec, FormatParams};
 use str0m::media::{Frequency, MediaKind};
 use str0m::net::TcpType;
-use str0m::rtp::Extension;
+use str0m::rtp::{Extension, StreamTx};
 use str0m::{Candidate as IceCandidate, IceCreds, Rtc, RtcConfig, RtcError};
 
 use crate::identity::Identity;
@@ -28,9 +28,11 @@ const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(500);
 /// What is kept of a stream to be sent again.
 const REPAIR_PACKETS: usize = 2_000;
 const REPAIR_FOR: Duration = Duration::from_secs(3);
-/// Repairs may take so much of all that is sent in a second; what is asked for beyond is dropped. The library's 15 % are
-/// not enough where every tenth packet is lost and others overtake each other.
+/// Repairs may take so much of all that is sent in a second; what is asked for beyond is dropped. Less is not enough where
+/// every tenth packet is lost and others overtake each other.
 const REPAIR_SHARE: f32 = 0.5;
+/// The same where there is a lower layer: in a network that became narrow, repairs stand in the way of its key frame.
+const REPAIR_SHARE_HELD: f32 = 0.15;
 /// How often what a peer reports is gathered.
 const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 
@@ -134,13 +136,17 @@ fn declare_stream(rtc: &mut Rtc, slot: &Slot) {
         let known = api.stream_tx(&(*ssrc).into()).is_some();
         let stream = api.declare_stream_tx((*ssrc).into(), rtx_ssrc.map(Into::into), mid, None);
         if !known {
-            // `Peer::pace` says otherwise where there is reason to.
-            stream.set_unpaced(true);
-            if rtx_ssrc.is_some() {
-                stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_FOR, Some(REPAIR_SHARE));
-            }
+            pace(stream, false);
         }
     }
+}
+
+/// Hold a stream's pictures back to what the network is thought to carry, or let them go out as they come. What was sent
+/// before is not sent again: after a change of layer nobody needs it.
+pub(crate) fn pace(stream: &mut StreamTx, held: bool) {
+    stream.set_unpaced(!held);
+    let share = if held { REPAIR_SHARE_HELD } else { REPAIR_SHARE };
+    stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_FOR, Some(share));
 }
 
 /// Turn the declared slots `old` into `new`. A stream that we send stays as it is until another takes its place on its

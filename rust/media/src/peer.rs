@@ -19,7 +19,7 @@ use str0m::net::{Protocol as LibraryProtocol, Receive};
 use str0m::rtp::RtpPacket;
 use str0m::{Event, Input, Output, Rtc, RtcError};
 
-use crate::build::{build, credentials, redeclare};
+use crate::build::{build, credentials, pace, redeclare};
 use crate::channels::{ChannelOptions, Channels, Message};
 use crate::identity::Identity;
 use crate::learn::learn;
@@ -251,9 +251,9 @@ impl Peer {
             return;
         }
         let mut api = self.rtc.direct_api();
-        for ssrc in self.held.iter().chain(held) {
+        for ssrc in self.held.iter().chain(held).filter(|ssrc| self.held.contains(ssrc) != held.contains(ssrc)) {
             if let Some(stream) = api.stream_tx(&(*ssrc).into()) {
-                stream.set_unpaced(!held.contains(ssrc));
+                pace(stream, held.contains(ssrc));
             }
         }
         self.held = held.to_vec();
