@@ -49,12 +49,12 @@ def test_pictures_are_repaired_on_either_leg_and_go_on(report: dict[str, Any], e
     lossy = report["lossy"]
     before, after = lossy["before"][eye]["camera"], lossy["after"][eye]["camera"]
     grown = {field: after[field] - before[field] for field in after}
-    assert grown["framesDecoded"] > 8 * lossy["seconds"]
+    assert grown["framesDecoded"] > 10 * lossy["seconds"]
     assert grown["nackCount"] > 0
     assert grown["retransmittedBytesReceived"] > 0, "what was lost on the way down came again"
     # What was asked for again came again; asking for a whole picture instead is the exception.
     assert grown["pliCount"] <= 5
-    assert grown["totalFreezesDuration"] < 0.5 * lossy["seconds"]
+    assert grown["totalFreezesDuration"] < 0.25 * lossy["seconds"]
     sent = [lossy[when][camera]["sent"]["retransmittedPacketsSent"] for when in ("before", "after")]
     assert sent[1] > sent[0], "what was lost on the way up came again"
 
