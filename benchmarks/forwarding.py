@@ -102,6 +102,7 @@ def _run(
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, peers, forward))
     server.start()
+    theirs.close()  # so that a server that ends early is noticed
     port, fingerprint = ours.recv()
     generator = Generator(
         "forward", peers=peers, seconds=seconds, at_once=at_once, server=f"127.0.0.1:{port}", fingerprint=fingerprint

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.timeout(180)
 
 LISTENERS = 300
 TONE_HZ = 660.0
-#: A little more than is asked for: an encoder needs a moment to begin, and frames that are cut in two are no tone.
-SECONDS = 10.2
+#: More than is asked for: the generator's tone begins anew every second, and a frame in which it begins is none.
+SECONDS = 10.6
 
 
 @dataclass(frozen=True)
