@@ -56,6 +56,7 @@ try {
     await poll(() => listener.evaluate(() => document.querySelector("audio").srcObject !== null), Boolean);
     report.heard.push(await poll(() => listener.evaluate(loudness), (level) => level > 0.001));
     report.name = await listener.textContent("#who");
+    report.theme = await listener.evaluate(() => document.documentElement.dataset.theme);
     report.listener = listener;
   }
   const counted = (page) => poll(() => page.textContent("#count"), (text) => text === "2 listeners");

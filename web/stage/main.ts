@@ -157,18 +157,13 @@ async function speak(): Promise<void> {
   const session = await Session.make(calls);
   await session.publish(track);
   await session.events((event) => event.type === "track.subscribers" && count(event.count ?? 0));
-  const { token } = await calls.ask("POST", "/tokens", {
-    ttl: 12 * HOUR_S,
-    listenOnly: true,
-    pull: [{ sessionId: session.id }],
-    maxSessions: LISTENERS,
-  });
+  const allowed = { listenOnly: true, pull: [{ sessionId: session.id }], maxSessions: LISTENERS };
+  const { token } = await calls.ask("POST", "/tokens", { ttl: 12 * HOUR_S, ...allowed });
   void caption(track, await session.write(CAPTIONS)).catch(told); // who cannot be written down is heard all the same
   show(value("name"));
   count(0);
   element("share").hidden = false;
-  applyTheme("system");
-const link = new URLSearchParams({ app: calls.app, session: session.id, token, name: value("name") });
+  const link = new URLSearchParams({ app: calls.app, session: session.id, token, name: value("name") });
   element<HTMLInputElement>("link").value = `${location.origin}${location.pathname}#${link}`;
 }
 
@@ -187,6 +182,7 @@ async function listen(link: URLSearchParams): Promise<void> {
   await session.captions(from, (text) => (element("captions").textContent = text));
 }
 
+applyTheme("system");
 const told = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
 const link = new URLSearchParams(location.hash.slice(1));
 if (link.has("token")) {
