@@ -7,7 +7,7 @@ raise and catch `Refused`; nobody else sees it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeGuard
 
@@ -71,7 +71,7 @@ def refused(code: str, param: str, message: str) -> Refused:
 
 
 @contextmanager
-def spelled_as_written(paths: Mapping[str, str], written: Mapping[str, Any], prefix: str) -> Iterator[None]:
+def spelled_as_written(paths: Mapping[str, str], written: Mapping[str, Any], prefix: str) -> Generator[None]:
     """Name a field at fault by the client's own key: `paths` leads from flat keys to their places in GA's form."""
     try:
         yield
