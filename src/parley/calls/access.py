@@ -28,10 +28,15 @@ class Access:
         if self.scope is not None:
             raise _forbidden("A client token may not do this. Send the app's secret, from your own server.")
 
-    def check_new_session(self) -> None:
+    def check_new_session(self, *, third_party: bool = False) -> None:
         """Refuse a session that the token may not make."""
         if self.scope is None:
             return
+        if third_party and self.scope.listens_only:
+            raise _forbidden(
+                "This token may only listen: it may not make a third-party session. Use the app's secret, from your "
+                "own server."
+            )
         if self.scope.session_id is not None:
             raise _forbidden("This token is bound to one session and may not make another.")
         owned = sum(member.owner == self.scope.token_id for member in self.app.members.values())
@@ -62,9 +67,12 @@ class Access:
                 )
 
     def check_channels(self) -> None:
-        """Refuse data channels that the token may not publish."""
-        if self.scope is not None and not self.scope.channels:
-            raise _forbidden("This token may only listen: it may not publish data channels.")
+        """Refuse data channels, and answers on those of others, to a token that may only listen."""
+        if self.scope is not None and self.scope.listens_only:
+            raise _forbidden(
+                "This token may only listen: it may neither publish data channels nor answer on them (canReply). Mint "
+                "one without `listenOnly`."
+            )
 
 
 def authorize(apps: Mapping[str, CallsApp], tokens: TokenStore, app_id: str, bearer: str | None) -> Access:

@@ -160,7 +160,7 @@ class CallsService:
         self, access: Access, request: NewSessionRequest, *, third_party: bool = False, correlation_id: str = ""
     ) -> NewSessionReply:
         """Make a session; an offer that comes with the request is answered."""
-        access.check_new_session()
+        access.check_new_session(third_party=third_party)
         if not self._switchboard.live:
             words = "The media port is not open, or the server stops. Start the server with a free --media-port."
             raise CallsFault(503, "temporarily_unavailable_error", words, retry_after_s=5)
@@ -237,7 +237,7 @@ class CallsService:
                 None
                 if request.pull is None
                 else frozenset(Source(SessionId(each.session_id), each.track_name or "") for each in request.pull),
-                not request.listen_only,
+                request.listen_only,
                 request.max_sessions,
             )
 
@@ -307,9 +307,9 @@ class CallsService:
         """Publish or subscribe data channels."""
         items = _checked_channels(request)
         for item in items:
-            if item.location == "local":
+            if item.location == "local" or item.can_reply is True:
                 access.check_channels()
-            elif item.session_id:
+            if item.location == "remote" and item.session_id:
                 access.check_pull([Source(SessionId(item.session_id), item.data_channel_name or "")])
         async with self._roster.mutation(access, session_id, offers=False) as member:
             await self._roster.wait_for_channels(member)
@@ -319,6 +319,8 @@ class CallsService:
 
     async def update_channels(self, access: Access, session_id: str, request: ChannelsRequest) -> ChannelsRequest:
         """Give or take the right to answer on channels."""
+        if any(item.can_reply is True for item in request.data_channels):
+            access.check_channels()
         return await self._on_channels(access, session_id, request, ChannelHub.update)
 
     async def close_channels(self, access: Access, session_id: str, request: ChannelsRequest) -> ChannelsRequest:

@@ -32,8 +32,8 @@ class TokenScope:
     publish: frozenset[str] | None = None
     pull: frozenset[Source] | None = None
     """A source without a name stands for every track of that session."""
-    channels: bool = True
-    """Whether data channels may be published."""
+    listens_only: bool = False
+    """Whether nothing at all may be said: no data channels, no answers on those of others, no third-party session."""
     max_sessions: int = 1
 
     def may_publish(self, name: str) -> bool:

@@ -58,10 +58,42 @@ async def test_a_listen_only_token_pulls_what_it_names_and_publishes_nothing() -
     await refused(listener.push("mic"), "may not publish 'mic'")
     item = {"location": "local", "dataChannelName": "chat"}
     asked = msgspec.convert({"dataChannels": [item]}, ChannelsRequest)
-    await refused(world.service.new_channels(access, listener.session_id, asked), "only listen")
+    await refused(world.service.new_channels(access, listener.session_id, asked), "nor answer on them")
     offer = {"type": "offer", "sdp": listener.browser.offer()}
     await refused(listener.tracks(sessionDescription=offer, autoDiscover=True), "may not publish")
     await refused(listener.update(listener.item(alice, "private", mid="0")), "may not pull 'private'")
+
+
+async def test_a_listen_only_token_subscribes_to_channels_and_never_answers_on_them() -> None:
+    world = CallsWorld()
+    alice = await world.client("a")
+    await alice.establish()
+    (chat,) = await alice.channels({"location": "local", "dataChannelName": "chat"})
+    pull = [{"sessionId": alice.session_id}]
+    listener = await world.client("x", token(world, listenOnly=True, pull=pull))
+    await listener.establish()
+    item = {"location": "remote", "sessionId": alice.session_id, "dataChannelName": "chat"}
+    await refused(listener.channels(item | {"canReply": True}), "nor answer on them")
+    (subscribed,) = await listener.channels(item | {"canReply": False})
+    asked = msgspec.convert({"dataChannels": [item | {"canReply": True}]}, ChannelsRequest)
+    await refused(world.service.update_channels(listener.access, listener.session_id, asked), "nor answer on them")
+    listener.remote.send(subscribed["id"], "let me speak")
+    alice.remote.send(chat["id"], "only hear")
+    await world.pass_ms(40)
+    assert alice.remote.messages == []
+    assert listener.remote.messages == [(subscribed["id"], "only hear")]
+    stranger = await world.client("y", token(world, pull=[]))
+    await stranger.establish()
+    await refused(stranger.channels(item | {"canReply": True}), "may not pull 'chat'")
+
+
+async def test_a_listen_only_token_makes_no_third_party_session() -> None:
+    world = CallsWorld()
+    access = token(world, listenOnly=True)
+    await refused(world.client("x", access, third_party=True), "may not make a third-party session")
+    assert world.service.sessions(world.access) == []
+    await world.client("x", access)
+    await world.client("y", token(world), third_party=True)
 
 
 async def test_a_whole_session_may_be_named() -> None:
