@@ -26,6 +26,20 @@ function pictureTrack() {
   return canvas.captureStream(15).getVideoTracks()[0];
 }
 
+/** One colour, and a speck that moves so that there are new frames to send. */
+function colourTrack(colour) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 90 });
+  const pen = canvas.getContext("2d");
+  let turn = 0;
+  setInterval(() => {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 160, 90);
+    pen.fillStyle = "white";
+    pen.fillRect((turn++ * 5) % 160, 0, 4, 8);
+  }, 100);
+  return canvas.captureStream(10).getVideoTracks()[0];
+}
+
 /** One session of the API and its connection. */
 class Session {
   constructor(api, secret) {
@@ -37,6 +51,7 @@ class Session {
       this.states.push(this.connection.iceConnectionState),
     );
     this.ears = new Map();
+    this.screens = new Map();
   }
 
   async ask(method, path, body) {
@@ -55,13 +70,20 @@ class Session {
     this.id = (await this.ask("POST", `/sessions/new${query}`)).sessionId;
   }
 
-  /** Publish tracks by name; `direction` and `encodings` as WebRTC has them. */
-  async push(named, { direction = "sendonly", encodings } = {}) {
+  /** Publish tracks by name; `direction` and `encodings` as WebRTC has them. `codecs` names those that may be used, by
+      the name of the track, all where it is missing; `bend` is what is replaced in the description, by what. */
+  async push(named, { direction = "sendonly", encodings, codecs = {}, bend } = {}) {
     const places = Object.entries(named).map(([trackName, track]) => [
       trackName,
       this.connection.addTransceiver(track, { direction, ...(track.kind === "video" && encodings && { sendEncodings: encodings }) }),
     ]);
-    await this.connection.setLocalDescription();
+    for (const [trackName, place] of places) {
+      const wanted = codecs[trackName];
+      const able = RTCRtpSender.getCapabilities(named[trackName].kind).codecs;
+      if (wanted) place.setCodecPreferences(able.filter(({ mimeType }) => mimeType === wanted || mimeType === "video/rtx"));
+    }
+    const made = await this.connection.createOffer();
+    await this.connection.setLocalDescription(bend ? { type: "offer", sdp: made.sdp.replaceAll(...bend) } : made);
     const tracks = places.map(([trackName, { mid }]) => ({
       location: "local", trackName, mid, ...(direction === "sendrecv" && { kind: "audio", bidirectionalMediaStream: true }),
     }));
@@ -98,7 +120,17 @@ class Session {
       const ear = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
       context.createMediaStreamSource(element.srcObject).connect(ear);
       this.ears.set(mid, ear);
+    } else {
+      this.screens.set(mid, element);
     }
+  }
+
+  /** The colour in the middle of a pulled picture: red, green, blue. */
+  see(mid) {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 18 });
+    const pen = canvas.getContext("2d");
+    pen.drawImage(this.screens.get(mid), 0, 0, 32, 18);
+    return [...pen.getImageData(16, 12, 1, 1).data.slice(0, 3)];
   }
 
   /** The loudest frequency that a pulled track has now, in hertz; 0 for silence. */
@@ -115,6 +147,17 @@ class Session {
     const found = {};
     (await this.connection.getStats()).forEach((stat) => {
       if (stat.type === "inbound-rtp") found[stat.mid] = stat;
+    });
+    return found;
+  }
+
+  /** The name and the parameters of the codec of everything that comes in, by mid. */
+  async codecs() {
+    const stats = await this.connection.getStats();
+    const found = {};
+    stats.forEach(({ type, mid, codecId }) => {
+      const codec = type === "inbound-rtp" && stats.get(codecId);
+      if (codec) found[mid] = { name: codec.mimeType, parameters: codec.sdpFmtpLine ?? "" };
     });
     return found;
   }
@@ -142,6 +185,7 @@ class Session {
 window.kit = {
   toneTrack,
   pictureTrack,
+  colourTrack,
   async session(api, secret, query) {
     context ??= new AudioContext();
     window.session = new Session(api, secret);
