@@ -83,8 +83,8 @@ def test_ice_may_be_restarted_after_a_longer_time(report: dict[str, Any]) -> Non
 def test_after_half_a_minute_the_session_is_gone_and_the_api_says_so(report: dict[str, Any]) -> None:
     forgotten = report["forgotten"]
     assert forgotten["before"]["status"] == 200
-    # 25 s after the last check, which was up to 3 s before the network died.
-    assert 20 < forgotten["gone_s"] < 32
+    # 33 s after the last check, which was up to 3 s before the network died.
+    assert 30 < forgotten["gone_s"] < 40
     for refusal in (forgotten["after"], forgotten["pulled"]):
         assert (refusal["status"], refusal["code"]) == (410, "session_error")
         assert "sessions/new" in refusal["message"]

@@ -96,7 +96,7 @@ async function forgotten() {
   const before = await asked("erin");
   await network(relay, pages.erin, DEAD);
   const began = Date.now();
-  const after = await poll(() => asked("erin"), ({ status }) => status !== 200, 40);
+  const after = await poll(() => asked("erin"), ({ status }) => status !== 200, 50);
   const gone_s = since(began);
   await network(relay, pages.erin, {});
   const pulled = await pages.erin.evaluate(
