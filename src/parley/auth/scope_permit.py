@@ -30,6 +30,7 @@ from parley.protocol.realtime.items import (
     InputTextPart,
     McpApprovalRequestItem,
     McpCallItem,
+    McpError,
     McpListToolsItem,
     MessageItem,
 )
@@ -149,10 +150,12 @@ class ScopePermit:
             case FunctionCallOutputItem(parley_server_side=True) if "tools" in self.scope.hide:
                 return msgspec.structs.replace(item, output="")
             case McpListToolsItem() if "tools" in self.scope.hide:
-                return msgspec.structs.replace(item, tools=())
+                failed = item.error if isinstance(item.error, UnsetType) else _blank(item.error)
+                return msgspec.structs.replace(item, tools=(), error=failed)
             case McpCallItem() if "tools" in self.scope.hide:
                 output = None if item.output is None else ""
-                return msgspec.structs.replace(item, name=_HIDDEN, arguments="{}", output=output)
+                error = None if item.error is None else _blank(item.error)
+                return msgspec.structs.replace(item, name=_HIDDEN, arguments="{}", output=output, error=error)
             case McpApprovalRequestItem() if "tools" in self.scope.hide:
                 return msgspec.structs.replace(item, name=_HIDDEN, arguments="{}")
             case _:
@@ -163,6 +166,13 @@ _NO_PROMPTS = (
     "This connection may not add messages of role 'system': the session's instructions are locked. Send them as role "
     "'user', or from your server with its API key."
 )
+
+_NO_DETAILS = "The tools of this session are hidden from this connection; the server's operator can look them up."
+
+
+def _blank(error: McpError) -> McpError:
+    """Keep what kind of failure it was; its words name tools and hosts."""
+    return msgspec.structs.replace(error, message=_NO_DETAILS)
 
 
 def _denied(event: ClientEvent, param: str, words: str) -> ClientFault:

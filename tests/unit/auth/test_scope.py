@@ -22,6 +22,7 @@ from parley.protocol.realtime.items import (
     FunctionCallOutputItem,
     InputTextPart,
     McpCallItem,
+    McpError,
     McpListToolsItem,
     McpToolInfo,
     MessageItem,
@@ -277,6 +278,17 @@ TOLD: list[ServerEvent] = [
     ),
     OutputItemAdded(event_id="e", response_id="r", output_index=0, item=McpCallItem("i", "l", SECRET, SECRET)),
     ConversationItemDone(event_id="e", previous_item_id=None, item=McpCallItem("i", "l", SECRET, SECRET)),
+    OutputItemDone(
+        event_id="e",
+        response_id="r",
+        output_index=0,
+        item=McpCallItem("i", "l", "f", "{}", error=McpError(type="http_error", code=503, message=SECRET)),
+    ),
+    ConversationItemDone(
+        event_id="e",
+        previous_item_id=None,
+        item=McpListToolsItem("i", "l", error=McpError(type="protocol_error", code=-32602, message=SECRET)),
+    ),
     McpCallArgumentsDelta(event_id="e", response_id="r", item_id="i", output_index=0, delta=SECRET),
     McpCallArgumentsDone(event_id="e", response_id="r", item_id="i", output_index=0, arguments=SECRET),
 ]
@@ -305,6 +317,19 @@ def test_every_event_that_carries_what_may_be_hidden_is_looked_at() -> None:
     }
     judged = {event.__struct_config__.tag for event in TOLD}
     assert found <= harmless | judged, found - harmless - judged
+
+
+def test_what_kind_of_failure_a_hidden_tool_met_stays_visible() -> None:
+    error = McpError(type="http_error", code=503, message=SECRET)
+    for item in (McpCallItem("i", "l", "f", "{}", error=error), McpListToolsItem("i", "l", error=error)):
+        seen = msgspec.json.decode(shown(HIDE, added(item)))["item"]["error"]
+        assert (seen["type"], seen["code"]) == ("http_error", 503)
+        assert "hidden" in seen["message"]
+
+
+def test_a_hidden_call_that_did_not_fail_shows_no_failure() -> None:
+    assert msgspec.json.decode(shown(HIDE, added(McpCallItem("i", "l", "f", "{}"))))["item"]["error"] is None
+    assert "error" not in msgspec.json.decode(shown(HIDE, added(McpListToolsItem("i", "l"))))["item"]
 
 
 def test_a_clients_own_calls_stay_visible() -> None:
