@@ -58,7 +58,6 @@ def shop(seen: Seen) -> MCPServer:
 
     @server.tool()
     async def wait_long() -> str:
-        """Take a minute."""
         seen.calls.append("wait_long")
         try:
             await asyncio.sleep(60)

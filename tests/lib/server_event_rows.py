@@ -66,7 +66,14 @@ WRITTEN = MessageItem(id="i3", role="assistant", content=(OutputTextPart(text="h
 SYSTEM = MessageItem(id="i4", role="system", content=(InputTextPart(text="hello"),))
 CALL = FunctionCallItem(id="i5", call_id="c", name="f", arguments="{}", status="in_progress")
 OUTPUT = FunctionCallOutputItem(id="i6", call_id="c", output="")
-LISTED = McpListToolsItem(id="i7", server_label="s", tools=(McpToolInfo(name="f", input_schema={"type": "object"}),))
+LISTED = McpListToolsItem(
+    id="i7",
+    server_label="s",
+    tools=(
+        McpToolInfo(name="f", input_schema={"type": "object"}),
+        McpToolInfo(name="g", input_schema={"type": "object"}, description="d", annotations={"readOnlyHint": True}),
+    ),
+)
 MCP_CALL = McpCallItem(id="i8", server_label="s", name="f", arguments="{}")
 MCP_DONE = msgspec.structs.replace(MCP_CALL, output="fine", approval_request_id="i10")
 MCP_FAILED = msgspec.structs.replace(MCP_CALL, error=McpError(type="http_error", code=503, message="m"))
@@ -116,7 +123,7 @@ EVENTS: list[ev.ServerEvent] = [
         item_id="i",
         content_index=0,
         transcript="a",
-        usage=ev.TokenUsage(total_tokens=3, input_tokens=2, output_tokens=1),
+        usage=ev.DurationUsage(seconds=0.0),
         logprobs=(),
     ),
     ev.TranscriptionFailed(

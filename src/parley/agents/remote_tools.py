@@ -222,7 +222,7 @@ def _described(tool: Any) -> McpToolInfo:
     return McpToolInfo(
         name=tool.name,
         input_schema=dict(tool.input_schema),
-        description=tool.description or UNSET,
+        description=tool.description or "",
         annotations=UNSET if notes is None else notes.model_dump(by_alias=True, mode="json", exclude_none=True),
     )
 

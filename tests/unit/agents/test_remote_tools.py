@@ -34,6 +34,7 @@ async def test_tools_are_listed_and_called(transport: str) -> None:
         tools = await HERE.list_tools(at(shop.url))
         assert [tool.name for tool in tools] == ["find_order", "cancel_order", "wait_long"]
         assert tools[0].description == "Find an order by its number."
+        assert tools[2].description == "", "agents-js demands the key of a tool that says nothing of itself"
         assert tools[0].input_schema["properties"]["number"]["type"] == "integer"
         assert tools[0].annotations == {"readOnlyHint": True}
         said = await HERE.call(at(shop.url), "find_order", '{"number": 7}')

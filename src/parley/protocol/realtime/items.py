@@ -118,12 +118,15 @@ Item = MessageItem | FunctionCallItem | FunctionCallOutputItem
 """What models read."""
 
 
-class McpToolInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One tool of an MCP server, as the server lists it. `input_schema` is a JSON Schema object."""
+class McpToolInfo(msgspec.Struct, frozen=True):
+    """One tool of an MCP server, as the server lists it. `input_schema` is a JSON Schema object.
+
+    `description` is always there, if only empty: agents-js demands the key.
+    """
 
     name: str
     input_schema: dict[str, Any]
-    description: str | UnsetType = UNSET
+    description: str = ""
     annotations: dict[str, Any] | UnsetType = UNSET
 
 

@@ -33,7 +33,6 @@ __all__ = [
     "ResponseTimeline",
     "StatusDetails",
     "TextPart",
-    "TokenUsage",
     "TranscriptionError",
     "Usage",
 ]
@@ -77,14 +76,6 @@ class TranscriptionError(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     message: str
     param: str | UnsetType = UNSET
-
-
-class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tokens"):
-    """Transcription counted in tokens."""
-
-    total_tokens: int
-    input_tokens: int
-    output_tokens: int
 
 
 class LogProb(msgspec.Struct, frozen=True, kw_only=True):

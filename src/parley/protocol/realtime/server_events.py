@@ -31,7 +31,6 @@ from parley.protocol.realtime.resources import (
     ResponseTimeline,
     StatusDetails,
     TextPart,
-    TokenUsage,
     TranscriptionError,
     Usage,
 )
@@ -96,7 +95,6 @@ __all__ = [
     "StatusDetails",
     "TextPart",
     "TimeoutTriggered",
-    "TokenUsage",
     "TranscriptionCompleted",
     "TranscriptionDelta",
     "TranscriptionError",
@@ -191,7 +189,7 @@ class TranscriptionCompleted(
     item_id: str
     content_index: int
     transcript: str
-    usage: DurationUsage | TokenUsage
+    usage: DurationUsage
     logprobs: tuple[LogProb, ...] | UnsetType = UNSET
 
 

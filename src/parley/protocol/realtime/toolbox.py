@@ -83,7 +83,7 @@ def settle_tools(
         if name in functions:
             continue
         functions[name] = FunctionTool(
-            name=name, description=offer.info.description, parameters=offer.info.input_schema
+            name=name, description=offer.info.description or UNSET, parameters=offer.info.input_schema
         )
         targets[name] = McpTarget(offer.server, offer.info.name, _asks_first(offer))
     if isinstance(choice, NamedToolChoice) and choice.type == "mcp":
