@@ -1,4 +1,5 @@
-//! Cores in virtual time over a pretend wire, for tests: nothing waits, and equal calls give equal events.
+//! Cores in virtual time over a pretend wire, for tests: nothing waits. The wire is seeded, but cores draw their keys and
+//! certificates anew, so runs of one seed are alike, not equal.
 //!
 //! Time moves only in [`VirtualNetwork::advance`]. The wire carries UDP between the addresses of its cores, late, lost,
 //! doubled and out of order as its [`Conditions`] and a seed say.

@@ -45,9 +45,13 @@ fn listen(world: &mut World) {
 }
 
 fn speak_from_ai(world: &mut World, samples: usize) {
+    speak_to(world, "ann", samples);
+}
+
+fn speak_to(world: &mut World, name: &str, samples: usize) {
     world.command(Command::OpenSpeaker("voice".into(), "ai".into()));
     world.command(Command::Subscribe {
-        peer: "ann".into(),
+        peer: name.into(),
         mid: "0".into(),
         publication: "ai".into(),
         wish: LayerWish::default(),
