@@ -10,6 +10,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from msgspec import UNSET
+
 from parley.calls.access import Access, authorize
 from parley.calls.allowance import Allowance
 from parley.calls.app import Member
@@ -296,12 +298,17 @@ class CallsService:
                 f"dataChannel: only the remote channel {EVENTS} is opened this way; others by datachannels/new"
             )
         offer = _offer_of(request.session_description)
+        hub = self._roster.hub(access.app)
         async with self._roster.mutation(access, session_id, offers=offer is not None) as member:
-            ours, description = member.session.establish(offer)
-        odd = not member.session.negotiation.dtls_active
-        number = self._roster.hub(access.app).open_events(member.session.session_id, odd=odd)
+            session = member.session
+            if offer is None and session.negotiation.has_channels and not hub.hears_events(session.session_id):
+                # The client's first offer brought m=application: only our channel is missing.
+                ours, description = False, None
+            else:
+                ours, description = session.establish(offer)
+        number = hub.open_events(session.session_id, odd=not session.negotiation.dtls_active)
         self._roster.watch_speakers(access.app, member)
-        return EstablishReply(ours, EstablishChannel(EVENTS, "remote", number), description)
+        return EstablishReply(ours, EstablishChannel(EVENTS, "remote", number), description or UNSET)
 
     async def new_channels(self, access: Access, session_id: str, request: ChannelsRequest) -> ChannelsRequest:
         """Publish or subscribe data channels."""

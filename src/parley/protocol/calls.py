@@ -263,7 +263,7 @@ class EstablishRequest(_Wire, frozen=True):
 
 
 class EstablishReply(_Wire, frozen=True, omit_defaults=False):
-    """An answer if the client offered, else an offer of ours."""
+    """An answer if the client offered, else an offer of ours; neither where the way is there already."""
 
     requires_immediate_renegotiation: bool
     data_channel: EstablishChannel

@@ -190,6 +190,32 @@ async def test_channels_are_established_by_the_clients_offer() -> None:
     assert alice.remote.channels[1] == "server-events"
 
 
+async def test_who_brought_channels_with_the_first_media_is_told_what_happens_as_well() -> None:
+    world = CallsWorld()
+    alice, bob = await world.client("a"), await world.client("b")
+    for client in (alice, bob):
+        client.browser.add("application")
+    await alice.push("mic")
+    await bob.push("mic")
+    await bob.pull((alice, "mic"))
+    reply = msgspec.to_builtins(await world.service.establish(bob.access, bob.session_id, EstablishRequest()))
+    assert reply == {
+        "requiresImmediateRenegotiation": False,
+        "dataChannel": {"dataChannelName": "server-events", "id": 1},
+    }
+    await world.pass_ms(0)
+    assert bob.remote.channels[1] == "server-events"
+    assert 1 not in alice.remote.channels
+    alice.remote.speak("1", tone(12_000))
+    await world.pass_ms(600)
+    await alice.close("1", force=True)
+    await world.pass_ms(40)
+    assert [notice["type"] for notice in told(bob)] == ["speaker.active", "track.ended"]
+    with pytest.raises(CallsFault, match="established already") as caught:
+        await bob.establish()
+    assert (caught.value.status, caught.value.code) == (400, "decoding_error")
+
+
 async def test_an_offer_without_channels_establishes_none() -> None:
     world = CallsWorld()
     bob = await world.client("b")
