@@ -34,6 +34,7 @@ class Member:
     owner: str | None = None
     """The token that made it."""
     correlation_id: str = ""
+    """The client's own label, for lists and logs: printable, short."""
     connected: bool = False
     was_connected: bool = False
     offered_at: int = 0

@@ -79,7 +79,7 @@ class Roster:
         app.members[member.session.session_id] = member
         member.settled.set()
         self.settle(app, member)
-        _log.info("calls session opened", extra={"session_id": member.session.session_id, "active": len(app.members)})
+        _log.info("calls session opened", extra=_logged(app, member))
 
     def member(self, access: Access, session_id: str) -> Member:
         """Find a session. Raises `CallsFault`."""
@@ -242,10 +242,7 @@ class Roster:
             self._switchboard.submit(command)
         session.negotiation.commands.clear()
         self._tell_ended(app, session.session_id, member.published)
-        _log.info(
-            "calls session ended",
-            extra={"session_id": session.session_id, "reason": reason, "active": len(app.members)},
-        )
+        _log.info("calls session ended", extra={**_logged(app, member), "reason": reason})
 
     def _tell_ended(self, app: CallsApp, session_id: SessionId, names: Iterable[str]) -> None:
         for name in names:
@@ -326,6 +323,11 @@ class Roster:
         elif now - member.lonely_since > self.limits.idle_third_party_ms:
             return "nobody used this third-party session"
         return None
+
+
+def _logged(app: CallsApp, member: Member) -> dict[str, object]:
+    told: dict[str, object] = {"session_id": member.session.session_id, "active": len(app.members)}
+    return told | {"correlation_id": member.correlation_id} if member.correlation_id else told
 
 
 class _Seat:

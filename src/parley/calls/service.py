@@ -181,7 +181,7 @@ class CallsService:
         session = CallsSession(session_id, negotiation, third_party=third_party, max_tracks=self._limits.max_tracks)
         member = Member(session, now, now, Allowance(self._limits.requests_per_second, now))
         member.owner = access.scope.token_id if access.scope else None
-        member.correlation_id = correlation_id[:64]
+        member.correlation_id = "".join(filter(str.isprintable, correlation_id))[:64]
         description: SessionDescription | None = None
         if request.session_description is not None:
             offer = _offer_of(request.session_description)

@@ -20,10 +20,11 @@ __all__ = ["LOGGED", "LineFormatter", "bind", "configure_logging"]
 
 LOGGED = frozenset(
     {
-        "active", "address", "age_ms", "attempt", "bytes", "call_id", "close_code", "code", "connection_id", "count",
-        "duration_ms", "engine", "error_type", "event_type", "first_audio_ms", "host", "lasted_ms", "limit", "method",
-        "model", "param", "path", "port", "reason", "request_id", "response_id", "route", "session_id",
-        "setting", "signal", "source", "stage", "state", "status", "timeout_ms", "version", "waited_ms",
+        "active", "address", "age_ms", "attempt", "bytes", "call_id", "close_code", "code", "connection_id",
+        "correlation_id", "count", "duration_ms", "engine", "error_type", "event_type", "first_audio_ms", "host",
+        "lasted_ms", "limit", "method", "model", "param", "path", "port", "reason", "request_id", "response_id",
+        "route", "session_id", "setting", "signal", "source", "stage", "state", "status", "timeout_ms", "version",
+        "waited_ms",
     }
 )  # fmt: skip
 """Names of values a line may show: ids, sizes, times, codes, routes. Never audio, text, arguments, headers, queries."""
