@@ -1,4 +1,4 @@
-"""The label that a client gives its session: logged where the session begins and ends, and no more than a line's worth."""
+"""The label that a client gives its session: logged where the session begins and ends, and never more than a line."""
 
 from __future__ import annotations
 
