@@ -5,78 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
+from placed_calls import CALLS, OFFER, SDP, call_id_of, calls_server, events_of, form, place, remote_of
 from running_server import KEY, RunningServer, receive, receive_until, running_server
 from sdp_kit import offer_text
-from ticking_plane import ticking_plane
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from parley.engines.base import Capabilities
-from parley.media.loopback import LoopbackPlane
-from parley.media.loopback_remote import LoopbackRemote
 from parley.media.peer_spec import PeerId
 from parley.runtime.limits import Limits
 from parley.sdp import parse_sdp
 from parley.server.settings import Settings
 from parley.testing import FakeChatModel, engine_set
 
-CALLS = "/v1/realtime/calls"
-OFFER = offer_text("chromium_audio_and_data")
-SDP = {"content-type": "application/sdp"}
 KEYED = Settings(api_keys=(KEY,))
-
-
-@asynccontextmanager
-async def calls_server(
-    settings: Settings | None = None, **options: Any
-) -> AsyncIterator[tuple[RunningServer, LoopbackPlane]]:
-    """Run a server whose media plane is in memory and keeps real time."""
-    async with ticking_plane() as plane, running_server(settings, plane=plane, **options) as server:
-        yield server, plane
-
-
-def call_id_of(answer: httpx.Response) -> str:
-    assert answer.status_code == 201, answer.text
-    return answer.headers["location"].split("/")[-1]
-
-
-async def place(http: httpx.AsyncClient, offer: str = OFFER, path: str = CALLS) -> str:
-    return call_id_of(await http.post(path, content=offer, headers=SDP))
-
-
-async def remote_of(plane: LoopbackPlane, call_id: str) -> LoopbackRemote:
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                return plane.remote(PeerId(call_id))
-            except KeyError:
-                await asyncio.sleep(0.01)
-
-
-async def events_of(remote: LoopbackRemote, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
-        while len(remote.messages) < count:
-            await asyncio.sleep(0.01)
-    return [json.loads(data) for _, data in remote.messages]
-
-
-def form(*parts: tuple[str, str, str], boundary: str = "frontier") -> dict[str, Any]:
-    """A form body: name, further header lines, value."""
-    body = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{headers}\r\n\r\n{value}\r\n'
-        for name, headers, value in parts
-    )
-    return {
-        "content": f"{body}--{boundary}--\r\n",
-        "headers": {"content-type": f"multipart/form-data; boundary={boundary}"},
-    }
-
 
 SESSION = json.dumps({"type": "realtime", "instructions": "Be brief.", "model": "mine"})
 BODIES: list[tuple[str, dict[str, Any], str]] = [
@@ -290,12 +236,17 @@ async def test_a_sideband_attaches_at_once_shares_everything_and_closes_with_the
             assert (await events_of(remote, 3))[2]["session"]["instructions"] == "From the side."
             hangup = await http.post(f"{CALLS}/{call_id}/hangup")
             assert (hangup.status_code, hangup.content) == (200, b"")
-            with pytest.raises(ConnectionClosed) as closed:
-                await receive_until(sideband, "never")
-            assert closed.value.rcvd is not None
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "The call has ended.")
+            assert await ended(sideband) == (1000, "The call has ended.")
         again = await http.post(f"{CALLS}/{call_id}/hangup")
         assert (again.status_code, again.json()["error"]["code"]) == (404, "call_id_not_found")
+
+
+async def ended(sideband: ClientConnection) -> tuple[int, str]:
+    """Give the code and the reason with which the server closes it."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await receive_until(sideband, "never")
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 async def test_a_sideband_to_nowhere_is_not_found() -> None:
@@ -319,12 +270,17 @@ async def refused_sideband(server: RunningServer, call_id: str, key: str | None 
 
 async def test_a_peer_that_goes_ends_the_call_and_its_session() -> None:
     async with calls_server() as (server, plane), server.http() as http:
-        remote = await remote_of(plane, await place(http))
-        remote.hang_up()
+        call_id = await place(http)
+        remote = await remote_of(plane, call_id)
+        async with server.websocket(f"/v1/realtime?call_id={call_id}") as sideband:
+            assert (await receive(sideband))["type"] == "session.created"
+            remote.hang_up()
+            assert await ended(sideband) == (1000, "The call has ended.")
         supervisor = await server.app.room.supervisor()
         async with asyncio.timeout(5):
             while len(server.app.calls) or len(supervisor):
                 await asyncio.sleep(0.01)
+        assert (await refused_sideband(server, call_id))["code"] == "call_id_not_found"
         text = (await http.get("/metrics")).text
         assert "parley_calls 0.0" in text
         assert 'parley_calls_ended_total{reason="remote"} 1.0' in text

@@ -36,7 +36,7 @@ from parley.sdp import (
     parse_offer,
 )
 from parley.server.problems import Problem
-from parley.server.session_door import Asked, Opened, SessionDoor
+from parley.server.session_door import Asked, Opened, SessionDoor, check_origin
 from parley.transports.seated import SeatedCall, SeatToTake
 from parley.transports.webrtc import WebRtcCall, camera_of, microphone_of
 from parley.transports.websocket import Link
@@ -165,9 +165,9 @@ class RealtimeCalls:
             return "decline"
         return "vp8" if await self._door.sees(who, asked) else "hold"
 
-    def restart(self, who: Principal, call_id: str, offer: str) -> str:
+    def restart(self, who: Principal, call_id: str, offer: str, origin: str | None) -> str:
         """Answer an offer that restarts ICE, from whatever network the caller is on now. Raises `Problem`."""
-        live = self._find(who, call_id)
+        live = self._find(who, call_id, origin)
         transport = replace(
             live.transport,
             ice=self._allotment.ice(live.spec.shard),
@@ -188,28 +188,31 @@ class RealtimeCalls:
         live.call.change(spec)
         return negotiated.answer
 
-    def hang_up(self, who: Principal, call_id: str) -> None:
+    def hang_up(self, who: Principal, call_id: str, origin: str | None) -> None:
         """End a call. Raises `Problem` if there is none of that id."""
-        self._find(who, call_id).opened.handle.hang_up()
+        self._find(who, call_id, origin).opened.handle.hang_up()
 
-    def attach(self, who: Principal, call_id: str, dialect: Dialect) -> Link:
+    def attach(self, who: Principal, call_id: str, dialect: Dialect, origin: str | None) -> Link:
         """Add a sideband to a call: every event, no sound. Raises `Problem`.
 
         An operator's is unrestricted; whoever comes with the call's own client secret sees what its browser sees.
         """
-        opened = self._find(who, call_id).opened
+        opened = self._find(who, call_id, origin).opened
         try:
             permit = opened.permit if who.secret else None
             return opened.handle.attach(dialect=dialect, wants_audio=False, permit=permit)
         except SessionEnded:
             raise _unknown() from None
 
-    def _find(self, who: Principal, call_id: str) -> _Live:
+    def _find(self, who: Principal, call_id: str, origin: str | None) -> _Live:
+        """Give a call to whoever may touch it: an operator, or its secret's bearer from where its scope says."""
         live = self._live.get(call_id)
         if live is None or live.opened.handle.ended:
             raise _unknown()
-        if who.secret is not None and who.secret.account != live.account:
-            raise _unknown()
+        if who.secret is not None:
+            if who.secret.account != live.account:
+                raise _unknown()
+            check_origin(live.opened.scope, origin)
         return live
 
     def _ready(self) -> tuple[Switchboard, asyncio.TaskGroup]:

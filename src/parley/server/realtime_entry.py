@@ -76,7 +76,8 @@ class RealtimeEntry:
 
     def _sideband(self, who: Principal, call_id: str, handshake: Handshake) -> Link | Refused:
         try:
-            return self.calls.attach(who, call_id, dialect_of(who, asks_for_beta=handshake.asks_for_beta))
+            dialect = dialect_of(who, asks_for_beta=handshake.asks_for_beta)
+            return self.calls.attach(who, call_id, dialect, handshake.origin)
         except Problem as problem:
             return _refused(problem, status=problem.status)
 

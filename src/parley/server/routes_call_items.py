@@ -52,7 +52,7 @@ async def add_item(
     event = {"type": "conversation.item.create", "event_id": _EVENT_ID, "item": item}
     if "previous_item_id" in body:
         event["previous_item_id"] = body["previous_item_id"]
-    link = parts.calls.attach(request.scope["state"]["principal"], call_id, Dialect.GA)
+    link = parts.calls.attach(request.scope["state"]["principal"], call_id, Dialect.GA, request.headers.get("origin"))
     try:
         async with asyncio.timeout(_ANSWERED_WITHIN_S):
             await link.receive(msgspec.json.encode(event).decode())

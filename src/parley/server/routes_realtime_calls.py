@@ -73,7 +73,7 @@ async def restart_ice(
 
     Session and conversation go on.
     """
-    answer = parts.calls.restart(_who(request), call_id, (await _body(request)).sdp)
+    answer = parts.calls.restart(_who(request), call_id, (await _body(request)).sdp, _origin(request))
     return Response(answer, media_type=_SDP)
 
 
@@ -88,7 +88,7 @@ async def act_on_call(
     if verb != "hangup":
         words = "A call knows `hangup`, and POST of an offer to the call itself."
         raise Problem(404, words, code="unknown_url")
-    parts.calls.hang_up(_who(request), call_id)
+    parts.calls.hang_up(_who(request), call_id, _origin(request))
     return Response(b"", media_type="text/plain")
 
 
@@ -96,7 +96,7 @@ async def _placed(request: Request[Any, Any, Any], parts: Parts, body: OfferBody
     asked = Asked(
         model=request.query_params.get("model") or None,
         session=body.session,
-        origin=request.headers.get("origin"),
+        origin=_origin(request),
     )
     answered = await parts.calls.place(_who(request), asked, body.sdp, dialect)
     return Response(
@@ -114,6 +114,10 @@ async def _body(request: Request[Any, Any, Any]) -> OfferBody:
 def _who(request: Request[Any, Any, Any]) -> Principal:
     who: Principal = request.scope["state"]["principal"]
     return who
+
+
+def _origin(request: Request[Any, Any, Any]) -> str | None:
+    return request.headers.get("origin")
 
 
 ROUTES: tuple[Any, ...] = (create_call, create_beta_call, restart_ice, act_on_call)

@@ -33,7 +33,7 @@ from parley.server.problems import Problem, engine_problem
 from parley.server.session_start import SessionDefaults, config_from_secret
 from parley.server.workshop import Workshop
 
-__all__ = ["Asked", "Opened", "SessionDoor", "SessionPlan", "close_code"]
+__all__ = ["Asked", "Opened", "SessionDoor", "SessionPlan", "check_origin", "close_code"]
 
 _CLOSE_CODES = {401: 3000, 403: 1008, 429: 1013, 503: 1013}
 _NEVER = 4000
@@ -71,6 +71,7 @@ class Opened:
     handle: SessionHandle
     permit: Permit | None
     config: SessionConfig
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,7 @@ class SessionDoor:
                 words = f"This client secret was not minted for the agent '{model}'. Mint it with that session.model."
                 raise Problem(403, words, code="permission_denied", type="permission_error", param="model")
             scope = scope.and_also(agent_scope(listed, by_secret=who.secret is not None))
-        if not scope.admits_origin(asked.origin):
-            words = (
-                "Pages of this origin may not open this session: it is for those that its minter or its agent lists."
-            )
-            raise Problem(403, words, code="origin_not_allowed")
+        check_origin(scope, asked.origin)
         if who.secret is not None:
             own = scope.without_locked(own)
         agent = listed.agent if listed is not None else None
@@ -161,7 +158,7 @@ class SessionDoor:
             raise Problem(
                 429, error.reason, code="rate_limit_exceeded", type="rate_limit_error", headers={"retry-after": "5"}
             ) from None
-        return Opened(handle, plan.permit, plan.config)
+        return Opened(handle, plan.permit, plan.config, plan.scope)
 
     async def _supervisor(self) -> Supervisor:
         try:
@@ -225,6 +222,13 @@ class SessionDoor:
         if self.sessions_per_key is not None and who.account:
             claims.append(Claim(who.account, "This API key", self.sessions_per_key))
         return claims
+
+
+def check_origin(scope: Scope, origin: str | None) -> None:
+    """Raise `Problem` if pages of `origin` may not have to do with a session of `scope`."""
+    if not scope.admits_origin(origin):
+        words = "Pages of this origin may not use this session: it is for those that its minter or its agent lists."
+        raise Problem(403, words, code="origin_not_allowed")
 
 
 def close_code(problem: Problem) -> int:
