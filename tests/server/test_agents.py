@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from placed_calls import CALLS, OFFER, SDP, calls_server
 from running_server import KEY, RunningServer, ask, receive, receive_until, running_server
 from sdp_kit import offer_text
 
@@ -241,6 +243,78 @@ async def test_what_an_agent_sets_stays_unless_it_lets_clients(tmp_path: Path) -
         assert "instructions" in session["parley_locked"]
         async with server.websocket("/v1/realtime?model=desk") as second:
             assert (await receive(second))["error"]["code"] == "rate_limit_exceeded"
+
+
+BOUNDED = """
+[agents.desk]
+instructions = "Be the desk."
+[agents.desk.session]
+output_modalities = ["text"]
+[agents.desk.limits]
+"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "call"])
+@pytest.mark.parametrize(
+    ("origin", "welcome"), [("https://app.example", True), ("https://evil.example", False), (None, False)]
+)
+async def test_an_agent_is_for_its_origins_and_other_models_are_for_all(
+    tmp_path: Path, transport: str, origin: str | None, welcome: bool
+) -> None:
+    (tmp_path / "keys").write_text(KEY)
+    settings = write(tmp_path, 'api_key_file = "keys"\n' + BOUNDED + 'origins = ["https://app.example"]\n')
+    headers = {"origin": origin} if origin else {}
+    async with calls_server(settings) as (server, _):
+        if transport == "call":
+            async with server.http(KEY, **headers) as http:
+                placed = await http.post(f"{CALLS}?model=desk", content=OFFER, headers=SDP)
+                assert placed.status_code == (201 if welcome else 403)
+                assert welcome or placed.json()["error"]["code"] == "origin_not_allowed"
+                assert (await http.post(f"{CALLS}?model=plain", content=OFFER, headers=SDP)).status_code == 201
+            return
+        async with server.websocket("/v1/realtime?model=desk", key=KEY, additional_headers=headers) as socket:
+            first = await receive(socket)
+            if welcome:
+                assert first["session"]["model"] == "desk"
+            else:
+                assert first["error"]["code"] == "origin_not_allowed"
+                await asyncio.wait_for(socket.wait_closed(), 10)
+                assert socket.close_code == 1008
+        async with server.websocket("/v1/realtime?model=plain", key=KEY, additional_headers=headers) as socket:
+            assert (await receive(socket))["type"] == "session.created"
+
+
+async def test_an_agents_sessions_last_as_long_as_it_says_and_no_longer(tmp_path: Path) -> None:
+    settings = write(tmp_path, BOUNDED + "max_session_seconds = 60\n")
+    async with running_server(settings) as server:
+        asked_at = time.time()
+        async with server.websocket("/v1/realtime?model=desk") as socket:
+            expires_at = (await receive(socket))["session"]["expires_at"]
+            assert asked_at + 59 <= expires_at <= time.time() + 60
+        async with server.websocket("/v1/realtime?model=plain") as socket:
+            assert (await receive(socket))["session"]["expires_at"] > time.time() + 120
+    (tmp_path / "short").mkdir()
+    settings = write(tmp_path / "short", BOUNDED + "max_session_seconds = 1\n")
+    async with running_server(settings) as server, server.websocket("/v1/realtime?model=desk") as socket:
+        assert (await receive(socket))["type"] == "session.created"
+        assert (await receive_until(socket, "error"))[-1]["error"]["code"] == "session_expired"
+        await asyncio.wait_for(socket.wait_closed(), 10)
+        assert socket.close_code == 1001
+
+
+async def test_an_agents_token_budget_is_each_sessions_own(tmp_path: Path) -> None:
+    settings = write(tmp_path, BOUNDED + "max_tokens = 400\n")
+    chat = FakeChatModel(lambda context: say("I will go on and on and on. " * 200))
+    async with running_server(settings, build=lambda: engine_set(chat=chat)) as server:
+        for _ in range(2):
+            async with server.websocket("/v1/realtime?model=desk") as socket:
+                await receive(socket)
+                response = (await ask(socket, "go on"))[-1]["response"]
+                assert (response["status"], response["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
+                assert 400 <= response["usage"]["total_tokens"] < 420
+                assert (await receive_until(socket, "error"))[-1]["error"]["code"] == "insufficient_quota"
+                await asyncio.wait_for(socket.wait_closed(), 10)
+                assert socket.close_code == 4000
 
 
 async def test_an_agent_is_chosen_through_a_client_secret_and_hides_its_prompt(tmp_path: Path) -> None:
