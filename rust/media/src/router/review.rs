@@ -242,3 +242,80 @@ fn demand(peer: PeerKey, other: u64, given: &[Given], held: Vec<u32>) -> PeerDem
     // A third more, so that rates may vary and the climb has room.
     PeerDemand { peer, desired: wished * 4 / 3, waits: given.iter().any(|given| given.waits), held }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::layers::LayerWish;
+    use crate::rewrite::SourceKey;
+    use crate::router::{Delivery, RoutedPacket};
+    use crate::sender::OutgoingPacket;
+    use crate::spec::{Codec, Slot, StreamIds};
+
+    const VIEWER: PeerKey = 2;
+
+    /// A camera in two layers, a key frame every second, and one viewer.
+    struct Stage {
+        router: Router,
+        now: Instant,
+        frames: u64,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let (mut router, vp8) = (Router::default(), Codec::plain(96, "VP8", 90_000, 1));
+            router.publish(&"cam".into(), Origin::Peer(1, "0".into()));
+            let slot = Slot {
+                mid: "0".into(),
+                kind: TrackKind::Video,
+                codecs: vec![vp8],
+                publication: None,
+                receive: Vec::new(),
+                send: Some(StreamIds { ssrc: Some(7), ..StreamIds::default() }),
+            };
+            assert!(router.subscribe(VIEWER, &slot, &"cam".into(), LayerWish::default()));
+            Self { router, now: Instant::now(), frames: 0 }
+        }
+
+        /// Let seconds pass, with reviews at which the viewer's network is said to carry so much; give the layer.
+        fn run(&mut self, seconds: u64, carries: Carries) -> String {
+            let vp8 = Codec::plain(96, "VP8", 90_000, 1);
+            for _ in 0..seconds * 10 {
+                self.now += Duration::from_millis(100);
+                self.frames += 1;
+                let key = self.frames % 10 == 1;
+                // 400 and 80 kbit/s.
+                for (stream, rid, bytes) in [(0, "f", 5_000), (1, "q", 1_000)] {
+                    let rid: Arc<str> = rid.into();
+                    let mut payload = vec![0x10, u8::from(!key)];
+                    payload.resize(bytes, 0xAA);
+                    let packet =
+                        OutgoingPacket::unrouted(self.frames, self.frames as u32 * 9_000, true, payload.into());
+                    let source = SourceKey::peer(1, 0, stream);
+                    let routed = RoutedPacket { source, codec: &vp8, rid: Some(&rid), spoken: false, packet: &packet };
+                    self.router.route(self.now, &"cam".into(), routed, |given| {
+                        assert!(matches!(given, Delivery::Send(VIEWER, _)));
+                    });
+                }
+                if self.frames % 5 == 0 {
+                    self.router.review(self.now, |peer| if peer == VIEWER { carries } else { Carries::default() });
+                }
+            }
+            let (_, subscribed) = self.router.statistics(self.now, VIEWER);
+            subscribed[0].rid.clone().unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn what_a_receiver_says_that_its_network_carries_counts_where_nothing_is_measured() {
+        let says = |bits| Carries { measured: None, reported: Some(bits) };
+        let mut stage = Stage::new();
+        assert_eq!(stage.run(5, Carries::default()), "f");
+        assert_eq!(stage.run(5, says(5_000_000)), "f");
+        assert_eq!(stage.run(5, Carries { measured: Some(5_000_000), reported: Some(150_000) }), "f");
+        assert_eq!(stage.run(5, says(150_000)), "q");
+        assert_eq!(stage.run(20, Carries::default()), "f", "nothing is known against it any more");
+    }
+}
