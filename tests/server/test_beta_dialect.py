@@ -9,6 +9,11 @@ import pytest
 from running_server import receive, receive_until, running_server
 from websockets.asyncio.client import ClientConnection
 
+from parley.engines.catalog import StageSettings
+from parley.engines.llm.openai_http import OpenAIChatModel
+from parley.testing import engine_set
+from parley.testing.stub_openai import StubOpenAI
+
 BETA_HEADER: dict[str, Any] = {"additional_headers": {"OpenAI-Beta": "realtime=v1"}}
 BETA_PROTOCOL: dict[str, Any] = {"subprotocols": ["realtime", "openai-insecure-api-key.k", "openai-beta.realtime-v1"]}
 
@@ -60,6 +65,31 @@ async def test_a_conversation_in_betas_words() -> None:
         assert order[1] < created < order[2], "the retired library looks the item up between the two"
         done = events[-1]["response"]
         assert (done["voice"], done["output"][0]["content"][0]["type"]) == ("verse", "audio")
+
+
+async def test_the_temperature_reaches_the_model_server() -> None:
+    """Of the session and of one response, which goes before; none that nobody set."""
+    async with (
+        StubOpenAI() as stub,
+        running_server(build=lambda: engine_set(chat=OpenAIChatModel(StageSettings(stub.url, model="tiny")))) as server,
+    ):
+        async with server.websocket("/v1/realtime", **BETA_HEADER) as socket:
+            await receive(socket)
+            changes: list[dict[str, Any]] = [
+                {},
+                {"session": {"temperature": 0.65, "modalities": ["text"]}},
+                {"response": {"temperature": 1.1}},
+                {},
+            ]
+            for change in changes:
+                if "session" in change:
+                    await say(socket, {"type": "session.update", **change})
+                response = change.get("response", {})
+                await say(socket, {"type": "response.create", "response": response})
+                done = (await receive_until(socket, "response.done"))[-1]["response"]
+                assert done["status"] == "completed", done
+        asked = [request.json.get("temperature") for request in stub.chat_requests]
+        assert asked == [None, 0.65, 1.1, 0.65]
 
 
 async def test_a_minted_beta_session_is_flat_and_speaks_beta() -> None:
