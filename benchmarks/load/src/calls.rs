@@ -1,6 +1,7 @@
 //! Calls: each client posts an offer, connects, talks a share of the time, and may ask for answers a share of the time.
 //!
-//! Prints `connected` when all are, waits for a line on standard input, talks for so many seconds, and tells what came.
+//! Prints `connected` when all are, waits for a line on standard input (none: it ends), talks, prints `talking` when every
+//! client has talked for a while, goes on for so many seconds, and tells what came in these.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use parley_media::opus::{Effort, Encoder};
 use crate::client::{Client, Ears};
 use crate::figures::{percentile, print};
 use crate::http;
+use crate::lines::Lines;
 use crate::options::Options;
 use crate::sdp::{Kind, Line, Speaker};
 use crate::source::{Contents, FRAME, Source};
@@ -20,13 +22,18 @@ use crate::swarm::Swarm;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const RATE: f64 = 24_000.0;
-/// No turns by voice activity: answers are asked for, so that every session costs the same.
-const SETTINGS: &str =
-    r#"{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":null}}}}"#;
+/// Voice detection, its turns and their recognition are at work; answers are asked for, so that every session costs the
+/// same.
+const SETTINGS: &str = concat!(
+    r#"{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":"#,
+    r#"{"type":"server_vad","create_response":false,"interrupt_response":false}}}}}"#
+);
 const ASK: &str = r#"{"type":"response.create"}"#;
 const STOP: &str = r#"{"type":"output_audio_buffer.clear"}"#;
 /// An answer and the pause after it.
 const PERIOD: Duration = Duration::from_secs(10);
+/// Until then every client has begun, and the first answer with it.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Do all of it.
 pub fn run(options: &Options) {
@@ -55,9 +62,11 @@ pub fn run(options: &Options) {
         let connected = swarm.clients[number].connected_at.expect("a connection");
         walls.push((connected - begun).as_secs_f64() * 1_000.0);
     }
+    let lines = Lines::read(&swarm);
     println!("connected");
-    let mut line = String::new();
-    let _ = std::io::stdin().read_line(&mut line);
+    if lines.next(&mut swarm).is_none() {
+        return;
+    }
     let sent = talk(&mut swarm, &voice, Duration::from_secs_f64(seconds), ask_percent);
     let received: u64 = swarm.clients.iter().map(|client| client.received).sum();
     let mut jitter = pacing(&swarm);
@@ -79,9 +88,6 @@ fn talk(swarm: &mut Swarm, voice: &Contents, time: Duration, ask_percent: u64) -
     let mut answers: Vec<Answer> = Vec::new();
     for number in 0..swarm.clients.len() {
         let client = &mut swarm.clients[number];
-        client.received = 0;
-        client.arrivals.clear();
-        client.messages.clear();
         if ask_percent > 0 {
             client.send(SETTINGS);
         }
@@ -91,7 +97,7 @@ fn talk(swarm: &mut Swarm, voice: &Contents, time: Duration, ask_percent: u64) -
         swarm.touch(number);
     }
     let talking = PERIOD * ask_percent as u32 / 100;
-    let ask = |swarm: &mut Swarm| {
+    let mut ask = |swarm: &mut Swarm| {
         let now = Instant::now();
         for (number, answer) in answers.iter_mut().enumerate() {
             let client = &mut swarm.clients[number];
@@ -104,8 +110,15 @@ fn talk(swarm: &mut Swarm, voice: &Contents, time: Duration, ask_percent: u64) -
         }
         false
     };
-    swarm.run(start + time, ask).expect("a network");
-    start.elapsed().as_secs_f64()
+    swarm.run(start + SETTLED, &mut ask).expect("a network");
+    for client in &mut swarm.clients {
+        client.received = 0;
+        client.arrivals.clear();
+    }
+    println!("talking");
+    let measured = Instant::now();
+    swarm.run(measured + time, &mut ask).expect("a network");
+    measured.elapsed().as_secs_f64()
 }
 
 /// When a client asks for an answer and when it stops it, so that exactly a share of the time is spoken.
