@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from openai import AsyncOpenAI, AuthenticationError, OpenAI
+from openai.types.realtime import RealtimeTranscriptionSessionCreateRequestParam
 from sdk_talk import talking
 from served import Served, parley_serve
 from spoken import heard, say, silence, words
@@ -138,6 +139,29 @@ async def test_transcription_only(server: Served) -> None:
         assert words(completed["transcript"]) == words("The quick brown fox jumps over the lazy dog.")
         assert completed["usage"]["type"] == "duration"
         assert not talk.of("response.created")
+
+
+async def test_a_session_of_transcription_alone_writes_along_while_one_speaks(server: Served) -> None:
+    said = "The quick brown fox jumps over the lazy dog and sleeps for a long while under the old oak tree."
+    asked: RealtimeTranscriptionSessionCreateRequestParam = {
+        "type": "transcription",
+        "audio": {"input": {"transcription": {"model": "gpt-4o-transcribe", "language": "en"}}},
+    }
+    async with AsyncOpenAI(api_key="none", base_url=f"{server.url}/v1") as client:
+        secret = await client.realtime.client_secrets.create(session=asked)
+    async with talking(server, key=secret.value) as talk:
+        assert talk.events[0]["session"]["type"] == "transcription"
+        await talk.speak(silence(300) + say(said) + silence(1500), live=True)
+        completed = await talk.until("conversation.item.input_audio_transcription.completed")
+        kinds = [event["type"] for event in talk.events]
+        first = kinds.index("conversation.item.input_audio_transcription.delta")
+        assert first < kinds.index("input_audio_buffer.committed"), "words come before the turn is over"
+        deltas = talk.of("conversation.item.input_audio_transcription.delta")
+        assert len(deltas) >= 2
+        assert {delta["item_id"] for delta in deltas} == {completed["item_id"]}
+        assert "".join(delta["delta"] for delta in deltas) == completed["transcript"]
+        assert words(completed["transcript"]) == words(said)
+        assert not [kind for kind in kinds if kind.startswith("response.")]
 
 
 async def test_a_client_secret_opens_a_session_with_its_configuration(server: Served) -> None:
