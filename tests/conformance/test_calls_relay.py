@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from bad_calls import BAD, filled
+from bad_calls import BAD, REACHES, STRANGERS, filled, tokens_asked
 from client_venvs import client_python
 from native_calls import APP, SECRET, calls_settings, native_calls
 from scripted_browser import ScriptedBrowser
@@ -27,6 +27,7 @@ from parley.audio import RATE_HZ, Resampler
 from parley.engines.base import EngineSet
 from parley.engines.local.hibari_tts import HibariSynthesizer
 from parley.engines.local.moonshine import MoonshineRecognizer
+from parley.server.settings import Settings
 from parley.testing import engine_set
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180)]
@@ -38,6 +39,8 @@ ENDPOINT = "She sells fresh bread every morning."
 OTHER = "Please turn off the kitchen lights."
 STEPS = ("A", "A1", "B", "B1", "B2", "B3", "X1", "X2")
 BEARER = {"authorization": f"Bearer {SECRET}"}
+BASE = f"/v1/apps/{APP}"
+OTHER, OTHER_SECRET = "b" * 32, "secret-of-the-other"
 
 
 def widened(pcm: bytes) -> bytes:
@@ -98,24 +101,67 @@ def check_replies(report: dict[str, Any]) -> None:
         assert replies[step] == {"status": 200, "body": attached}
 
 
+def published(http: httpx.Client) -> tuple[str, ScriptedBrowser]:
+    """Make a session with one track, `mic`."""
+    browser, session = ScriptedBrowser("a"), http.post(f"{BASE}/sessions/new").json()["sessionId"]
+    item = {"location": "local", "trackName": "mic", "mid": browser.add("audio")}
+    body = {"sessionDescription": {"type": "offer", "sdp": browser.offer()}, "tracks": [item]}
+    made = http.post(f"{BASE}/sessions/{session}/tracks/new", json=body).json()
+    browser.accept(made["sessionDescription"]["sdp"])
+    return session, browser
+
+
+def two_at_once(http: httpx.Client, session: str) -> int:
+    """Pull twice in the same moment, and answer neither: the first is offered something, the other is told to wait."""
+    viewer = http.post(f"{BASE}/sessions/new").json()["sessionId"]
+    body = {"tracks": [{"location": "remote", "sessionId": session, "trackName": "mic"}]}
+    with ThreadPoolExecutor(2) as both:
+        asked = [both.submit(http.post, f"{BASE}/sessions/{viewer}/tracks/new", json=body) for _ in range(2)]
+    done, refused = sorted((each.result() for each in asked), key=lambda answer: answer.status_code)
+    assert (done.status_code, done.json()["requiresImmediateRenegotiation"]) == (200, True)
+    assert (refused.status_code, refused.json()["errorCode"]) == (406, "invalid_session_description")
+    assert "waits for its answer: send that with PUT renegotiate" in refused.json()["errorDescription"]
+    return 1
+
+
+def known_words(http: httpx.Client) -> dict[str, str]:
+    """Mint what strangers show."""
+    known = {"app": APP, "secret": SECRET, "other": OTHER, "other_secret": OTHER_SECRET}
+    for name, (app, body) in tokens_asked(http.post(f"{BASE}/sessions/new").json()["sessionId"]).items():
+        bearer = {"authorization": f"Bearer {OTHER_SECRET if app == '{other}' else SECRET}"}
+        known[name] = http.post(f"/v1/apps/{app.format(**known)}/tokens", json=body, headers=bearer).json()["token"]
+    return known
+
+
 def go_wrong(url: str, over: threading.Event) -> int:
     """Ask for everything that is refused, again and again; give how often."""
-    browser, count = ScriptedBrowser("a"), 0
-    mid = browser.add("audio")
-    with httpx.Client(base_url=f"{url}/v1/apps/{APP}", headers=BEARER, trust_env=False) as http:
-        session = http.post("/sessions/new").json()["sessionId"]
-        offer = {"type": "offer", "sdp": browser.offer()}
-        body = {"sessionDescription": offer, "tracks": [{"location": "local", "trackName": "mic", "mid": mid}]}
-        made = http.post(f"/sessions/{session}/tracks/new", json=body).json()
-        browser.accept(made["sessionDescription"]["sdp"])
+    count = 0
+    with (
+        httpx.Client(base_url=url, headers=BEARER, trust_env=False, timeout=30) as http,
+        httpx.Client(base_url=url, trust_env=False, timeout=30) as bare,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        session, browser = published(http)
+        known = known_words(http)
+        clash = beside.submit(two_at_once, http, session)
         while not over.is_set():
-            for name, method, path, given, status, code, _ in BAD:
+            for name, method, path, given, status, code, words in BAD:
                 content = filled(given, session, browser.offer())
-                answer = http.request(method, path.replace("{s}", session), content=content)
+                answer = http.request(method, BASE + path.replace("{s}", session), content=content)
                 assert (answer.status_code, answer.json()["errorCode"]) == (status, code), name
+                assert words in answer.json()["errorDescription"], name
                 count += 1
                 over.wait(0.04)
-    return count
+            for name, app, credential, status, code, words in STRANGERS:
+                headers = {"authorization": credential.format(**known)} if credential else {}
+                for method, path, given in REACHES:
+                    target = f"/v1/apps/{app.format(**known)}{path.replace('{s}', session)}"
+                    answer = bare.request(method, target, content=filled(given, session, ""), headers=headers)
+                    assert (answer.status_code, answer.json()["errorCode"]) == (status, code), (name, method)
+                    assert words in answer.json()["errorDescription"], (name, method)
+                    count += 1
+                over.wait(0.04)
+        return count + clash.result()
 
 
 def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
@@ -128,13 +174,14 @@ def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
 
 def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path) -> None:
     over = threading.Event()
-    with native_calls() as server, ThreadPoolExecutor(1) as beside:
+    settings = Settings(calls_apps=((APP, SECRET), (OTHER, OTHER_SECRET)))
+    with native_calls(settings) as server, ThreadPoolExecutor(1) as beside:
         wrong = beside.submit(go_wrong, server.url, over)
         try:
             report = relayed(tmp_path, server.url, None)
         finally:
             over.set()
-        assert wrong.result() > len(BAD), "all of it, while they spoke"
+        assert wrong.result() > len(BAD) + len(STRANGERS) * len(REACHES), "all of it, while they spoke"
     check_replies(report)
     first, content_type = report["asked"]
     assert first.startswith("POST /v1/realtime?voice=ash&")
@@ -145,9 +192,19 @@ def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path
     assert value_of(report, "parley_calls_sent_packets_total", app=APP) > 300
     assert value_of(report, "parley_calls_sent_bytes_total", app=APP) > 3_000
     assert value_of(report, "parley_calls_lost_packets_total", app=APP) == 0, "whatever others ask for"
+    for side, far in (("A", "B"), ("B", "A")):
+        (came,) = report["replies"][f"statistics {side}"]["body"]["local"]
+        (went,) = report["replies"][f"statistics {far}"]["body"]["remote"]
+        assert came["layers"][0]["lost"] == 0, side
+        assert went["loss"] == 0, far
+        # Each is told at a moment of its own.
+        assert abs(went["packets"] - came["layers"][0]["packets"]) <= 25, (side, far)
+    # What the person heard was written down just before.
+    frames = len(recorded(tmp_path, "person")) // 2 * 50 // RATE_HZ
+    assert went["packets"] - 50 <= frames <= went["packets"]
     assert value_of(report, "parley_calls_layers", app=APP) == 2
     assert 0 < value_of(report, "parley_calls_worst_jitter_seconds", app=APP) < 1
-    assert value_of(report, "parley_calls_sessions", app=APP) == 3
+    assert value_of(report, "parley_calls_sessions", app=APP) == 5
     assert report["sessions"]["A"] not in report["metrics"], "no session is a label unless the operator wants it"
     states = {each["sessionId"]: each["state"] for each in report["replies"]["sessions"]["body"]["sessions"]}
     assert [states[report["sessions"][each]] for each in "AB"] == ["connected", "connected"]

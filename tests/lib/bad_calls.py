@@ -1,11 +1,11 @@
-"""Requests to the Calls API that must be refused, each with its status, code and words."""
+"""Requests to the Calls API that must be refused, each with its status, code and words: bad ones, and strangers'."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-__all__ = ["BAD", "filled"]
+__all__ = ["BAD", "REACHES", "STRANGERS", "filled", "tokens_asked"]
 
 # Name, method, path, body, status, code, words. `{s}` is a live session with one track `mic`.
 BAD: list[tuple[str, str, str, Any, int, str, str]] = [
@@ -88,6 +88,51 @@ BAD: list[tuple[str, str, str, Any, int, str, str]] = [
     ("WHIP", "POST", "/whip/stream", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
     ("WHEP", "PATCH", "/whep/stream/1", b"v=0", 501, "not_implemented", "WHIP and WHEP are not served"),
 ]  # fmt: skip
+
+# Name, app, `Authorization`, status, code, words. What stands in braces is the tester's; `{s}` is a session of `{app}`.
+STRANGERS: list[tuple[str, str, str, int, str, str]] = [
+    ("no credential", "{app}", "", 401, "unauthorized", "No secret was sent"),
+    ("a wrong secret", "{app}", "Bearer wrong", 401, "unauthorized", "not the secret of this app"),
+    ("another scheme", "{app}", "Basic {secret}", 401, "unauthorized", "No secret was sent"),
+    ("a forged token", "{app}", "Bearer ct_forged", 401, "unauthorized", "unknown, expired, or of another app"),
+    ("another app's secret", "{app}", "Bearer {other_secret}", 401, "unauthorized", "not the secret of this app"),
+    (
+        "another app's token",
+        "{app}",
+        "Bearer {other_token}",
+        401,
+        "unauthorized",
+        "unknown, expired, or of another app",
+    ),
+    ("an unknown app", "nobody", "Bearer {secret}", 404, "not_found", "No such app"),
+    (
+        "a session of another app",
+        "{other}",
+        "Bearer {other_secret}",
+        410,
+        "session_error",
+        "unknown, closed or expired",
+    ),
+    ("a session of another, to its token", "{app}", "Bearer {bound_token}", 403, "forbidden", "bound to another"),
+    ("a session of another, to its maker", "{app}", "Bearer {free_token}", 403, "forbidden", "did not make this one"),
+]
+
+REACHES: list[tuple[str, str, Any]] = [
+    ("GET", "/sessions/{s}", b""),
+    ("PUT", "/sessions/{s}/tracks/close", {"tracks": [{"mid": "0"}], "force": True}),
+    ("POST", "/sessions/{s}/datachannels/establish", {}),
+    ("DELETE", "/sessions/{s}", b""),
+]
+"""What a stranger tries: method, path, body."""
+
+
+def tokens_asked(elsewhere: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Say which tokens `STRANGERS` need: by name, the app that mints it and the request. `elsewhere`: another session."""
+    return {
+        "other_token": ("{other}", {}),
+        "bound_token": ("{app}", {"sessionId": elsewhere}),
+        "free_token": ("{app}", {}),
+    }
 
 
 def filled(body: Any, session: str, offer: str) -> bytes:

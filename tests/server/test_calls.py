@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from bad_calls import BAD, filled
+from bad_calls import BAD, REACHES, STRANGERS, filled, tokens_asked
 from calls_over_http import APP, BASE, BEARER, OTHER, OTHER_SECRET, SECRET, SETTINGS, calls_server, new_session, pushed
 from media_planes import tone
 from running_server import KEY, running_server
@@ -70,12 +70,14 @@ async def test_a_voice_goes_from_one_session_to_another_under_both_prefixes(pref
         assert (await http.get(f"{base}/sessions/{alice}")).status_code == 410
 
 
-async def test_bad_input_is_refused_with_status_code_and_words_and_nobody_else_notices() -> None:
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+async def test_bad_input_is_refused_with_status_code_and_words_and_nobody_else_notices(prefix: str) -> None:
+    base = f"{prefix}/apps/{APP}"
     async with calls_server() as (server, plane), server.http(SECRET) as http:
         session, browser = await pushed(http)
         for name, method, path, body, status, code, words in BAD:
             content = filled(body, session, browser.offer())
-            answer = await http.request(method, BASE + path.replace("{s}", session), content=content)
+            answer = await http.request(method, base + path.replace("{s}", session), content=content)
             assert answer.status_code == status, (name, answer.text)
             error = answer.json()
             assert set(error) == {"errorCode", "errorDescription"}, name
@@ -87,22 +89,24 @@ async def test_bad_input_is_refused_with_status_code_and_words_and_nobody_else_n
         assert plane.counters.commands_ignored == 0
 
 
-async def test_strangers_are_turned_away_with_the_apis_own_errors() -> None:
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+async def test_strangers_are_turned_away_with_the_apis_own_errors(prefix: str) -> None:
     async with calls_server() as (server, _), server.http(SECRET) as http, server.http() as bare:
         session, _ = await pushed(http)
-        other = f"/v1/apps/{OTHER}"
-        rows: list[tuple[str, dict[str, str], int, str]] = [
-            (BASE, {}, 401, "unauthorized"),
-            (BASE, {"authorization": "Bearer wrong"}, 401, "unauthorized"),
-            (BASE, {"authorization": f"Basic {SECRET}"}, 401, "unauthorized"),
-            (BASE, {"authorization": "Bearer ct_forged"}, 401, "unauthorized"),
-            (BASE, {"authorization": f"Bearer {OTHER_SECRET}"}, 401, "unauthorized"),
-            ("/v1/apps/nobody", BEARER, 404, "not_found"),
-            (other, {"authorization": f"Bearer {OTHER_SECRET}"}, 410, "session_error"),
-        ]
-        for base, headers, status, code in rows:
-            answer = await bare.get(f"{base}/sessions/{session}", headers=headers)
-            assert (answer.status_code, answer.json()["errorCode"]) == (status, code), (base, headers)
+        known = {"app": APP, "secret": SECRET, "other": OTHER, "other_secret": OTHER_SECRET}
+        for name, (app, body) in tokens_asked(await new_session(http)).items():
+            bearer = {"authorization": f"Bearer {OTHER_SECRET if app == '{other}' else SECRET}"}
+            minted = await bare.post(f"/v1/apps/{app.format(**known)}/tokens", json=body, headers=bearer)
+            known[name] = minted.json()["token"]
+        for name, app, credential, status, code, words in STRANGERS:
+            headers = {"authorization": credential.format(**known)} if credential else {}
+            for method, path, body in REACHES:
+                url = f"{prefix}/apps/{app.format(**known)}{path.replace('{s}', session)}"
+                answer = await bare.request(method, url, content=filled(body, session, ""), headers=headers)
+                assert (answer.status_code, answer.json()["errorCode"]) == (status, code), (name, method, answer.text)
+                assert words in answer.json()["errorDescription"], (name, method, answer.text)
+        listed = (await http.get(f"{BASE}/sessions/{session}")).json()
+        assert [track["status"] for track in listed["tracks"]] == ["active"], "they changed nothing"
 
 
 async def test_api_keys_and_calls_secrets_open_nothing_of_each_other() -> None:
