@@ -20,7 +20,7 @@ import pytest_asyncio
 from device import Device, calling_device, relayed
 from event_order import order_faults
 from served import Served, parley_serve
-from spoken import BYTES_PER_MS, heard, say, silence, words
+from spoken import BYTES_PER_MS, duration_ms, edges, heard, say, silence, words
 
 from parley.testing import Reply
 from parley.testing import say as replying
@@ -39,6 +39,10 @@ SLACK_WORDS = 2
 """As by WebSocket: hibari's word times are good to about a word, and the recogniser may guess the one that was cut."""
 SLACK_MS = 40
 """The packet of the fade is mostly silence, and one of silence may follow."""
+WORD_MS = 180
+"""Slow enough that the story is still being written when it is interrupted, and faster than it is spoken."""
+SILENT_WITHIN_MS = 400
+"""From the first audible sample of the voice to the story's last packet, on a good line."""
 LOST_MS = 100
 """On a bad line the first and the last packets may be missing, a few in a row."""
 
@@ -54,7 +58,7 @@ class Scene:
 def storyteller(asked: dict[str, Any]) -> Reply:
     """Answer the first thing that anybody says with the story, and what comes after with one word."""
     later = sum(message["role"] == "user" for message in asked["messages"]) > 1
-    return replying("Yes?" if later else STORY)
+    return replying("Yes?") if later else replying(STORY, word_ms=WORD_MS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -92,16 +96,28 @@ def words_heard(sound: bytes) -> int:
     return row.index(min(row))
 
 
-async def interrupted(device: Device, after_s: float) -> tuple[dict[str, Any], bytes, int]:
-    """Ask for the story and interrupt it; the server's `truncated`, what the device's ears got of it, and its length
-    in ms by the numbers of the packets that came.
+@dataclass(frozen=True)
+class Interruption:
+    """What became of a story: the server's `truncated`, what the device's ears got, its length in ms by the numbers of
+    the packets that came, and how long after the voice began the last of them came.
+    """
+
+    cut: dict[str, Any]
+    story: bytes
+    heard_ms: int
+    silent_after_ms: float
+
+
+async def interrupted(device: Device, after_s: float) -> Interruption:
+    """Ask for the story and interrupt it.
 
     The recording is taken after the next answer: until then aiortc's jitter buffer keeps what follows a lost packet.
     """
+    voice = say("Wait a moment, please.")
     await device.speak(say("Tell me a story.") + silence(300))
     await device.until("output_audio_buffer.started")
     await asyncio.sleep(after_s)
-    await device.speak(say("Wait a moment, please."))
+    said_at = await device.speak(voice)
     cut = await device.until("conversation.item.truncated")
     await device.speak(silence(900))
     await device.until("output_audio_buffer.started")
@@ -109,7 +125,20 @@ async def interrupted(device: Device, after_s: float) -> tuple[dict[str, Any], b
     recording = await device.recording()
     story, *answers = recording.utterances(pause_ms=1_000)
     assert len(answers) == 1
-    return cut, story, recording.sent_ms()[0]
+    audible_at = said_at - duration_ms(voice) + edges(voice)[0]
+    return Interruption(cut, story, recording.sent_ms()[0], recording.ended_at_ms()[0] - audible_at)
+
+
+def assert_cut_in_order(events: list[dict[str, Any]]) -> None:
+    """The voice that interrupts is followed by what was cleared, where that was cut, and the end of the response."""
+    voice = max(n for n, event in enumerate(events) if event["type"] == "input_audio_buffer.speech_started")
+    told = [event for event in events[voice:] if event.get("response", {}).get("status") != "in_progress"]
+    ends = ("output_audio_buffer.cleared", "conversation.item.truncated", "response.done")
+    cleared, truncated, done = (next(event for event in told if event["type"] == kind) for kind in ends)
+    assert [event for event in told if event in (cleared, truncated, done)] == [cleared, truncated, done]
+    assert done["response"]["status"] == "cancelled"
+    assert cleared["response_id"] == done["response"]["id"]
+    assert truncated["item_id"] in [item["id"] for item in done["response"]["output"]]
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.05, 0.10])
@@ -118,24 +147,28 @@ async def test_what_was_heard_is_what_was_sent(scene: Scene, whole_story: bytes,
     async with relayed(seed=7) as relay, calling_device(scene.served.url, relay=relay, channel="oai-events") as device:
         await device.until("session.created")
         relay.loss = loss
-        cut, story, heard_ms = await interrupted(device, after_s=4.0)
+        told = await interrupted(device, after_s=4.0)
         async with asyncio.timeout(60):
             while len(scene.stub.chat_requests) < before + 2:
                 await asyncio.sleep(0.05)
         assert order_faults(device.events) == []
+        assert_cut_in_order(device.events)
         assert (relay.lost > 0) is (loss > 0)
     messages = scene.stub.chat_requests[before + 1].json["messages"]
     said = next(message["content"] for message in messages if message["role"] == "assistant")
     assert STORY.startswith(said)
-    assert cut["item"]["content"][0]["transcript"] == said
+    assert told.cut["item"]["content"][0]["transcript"] == said
     count = len(words(said))
-    clean = story if not loss else whole_story[: heard_ms * BYTES_PER_MS]
+    clean = told.story if not loss else whole_story[: told.heard_ms * BYTES_PER_MS]
     truth = await asyncio.to_thread(words_heard, clean)
-    told_ms = cut["audio_end_ms"]
-    log.info("%d words told, %d heard; %d ms told, %d ms heard", count, truth, told_ms, heard_ms)
+    told_ms = told.cut["audio_end_ms"]
+    log.info("%d words told, %d heard; %d ms told, %d ms heard", count, truth, told_ms, told.heard_ms)
+    log.info("silent %.0f ms after the voice began", told.silent_after_ms)
     assert 3 < count < len(words(STORY)) - 5
     assert abs(count - truth) <= SLACK_WORDS
-    assert abs(told_ms - heard_ms) <= SLACK_MS + (LOST_MS if loss else 0)
+    assert abs(told_ms - told.heard_ms) <= SLACK_MS + (LOST_MS if loss else 0)
+    if not loss:
+        assert 0 < told.silent_after_ms <= SILENT_WITHIN_MS
 
 
 async def test_nothing_of_the_story_comes_after_its_end(scene: Scene) -> None:

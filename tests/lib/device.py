@@ -151,13 +151,21 @@ class Heard:
 
     def sent_ms(self, pause_ms: int = 1_000) -> list[int]:
         """Give how much sound was sent before each pause, by sequence numbers: lost packets count, pauses do not."""
-        lengths, first, packets = [], 0, self._spoken()
-        for at, (number, came) in enumerate(packets):
-            last = at + 1 == len(packets)
-            if last or packets[at + 1][1] - came > pause_ms:
-                lengths.append(((number - packets[first][0]) % 65_536 + 1) * _PACKET_MS)
-                first = at + 1
-        return lengths
+        stretches = self._stretches(pause_ms)
+        return [((packets[-1][0] - packets[0][0]) % 65_536 + 1) * _PACKET_MS for packets in stretches]
+
+    def ended_at_ms(self, pause_ms: int = 1_000) -> list[float]:
+        """Give when the last packet before each pause came: CLOCK_MONOTONIC in ms."""
+        return [packets[-1][1] for packets in self._stretches(pause_ms)]
+
+    def _stretches(self, pause_ms: int) -> list[list[tuple[int, float]]]:
+        """Give the packets between pauses."""
+        stretches: list[list[tuple[int, float]]] = []
+        for packet in self._spoken():
+            if not stretches or packet[1] - stretches[-1][-1][1] > pause_ms:
+                stretches.append([])
+            stretches[-1].append(packet)
+        return stretches
 
     def _spoken(self) -> list[tuple[int, float]]:
         """Leave out the packets of silence that come alone, every 2 s of a pause."""
