@@ -127,7 +127,7 @@ REACHES: list[tuple[str, str, Any]] = [
 
 
 def tokens_asked(elsewhere: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Say which tokens `STRANGERS` need: by name, the app that mints it and the request. `elsewhere`: another session."""
+    """Say which tokens `STRANGERS` need: by name, who mints it and the request. `elsewhere` is another session."""
     return {
         "other_token": ("{other}", {}),
         "bound_token": ("{app}", {"sessionId": elsewhere}),
