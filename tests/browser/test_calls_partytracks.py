@@ -40,6 +40,8 @@ def test_no_page_had_an_error(report: dict[str, Any]) -> None:
         ("published again", 3),
         ("after a session's death", 3),
         ("after a reload", 2),
+        ("before a page closes", 2),
+        ("the other stays", 2),
     ],
 )
 def test_everybody_hears_and_sees_the_right_one(report: dict[str, Any], step: str, pairs: int) -> None:
@@ -56,6 +58,12 @@ def test_everybody_hears_and_sees_the_right_one(report: dict[str, Any], step: st
 
 def test_who_leaves_falls_silent(report: dict[str, Any]) -> None:
     assert next(each for each in report["steps"] if each["step"] == "one leaves")["silent"] == 0
+
+
+def test_who_closes_the_page_is_neither_heard_nor_seen_any_more(report: dict[str, Any]) -> None:
+    closed = next(each for each in report["steps"] if each["step"] == "a page closes")
+    assert (closed["first"]["hz"], closed["last"]["hz"]) == (0, 0)
+    assert closed["last"]["frames"] == closed["first"]["frames"]
 
 
 def test_places_of_closed_tracks_are_used_again(report: dict[str, Any]) -> None:

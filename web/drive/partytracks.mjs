@@ -162,6 +162,17 @@ try {
   });
   await pull("bob", "alice", tracks.alice);
   await observe("after a reload", [["alice", "bob"], ["bob", "alice"]]);
+
+  await pull("alice", "carol", tracks.carol);
+  await observe("before a page closes", [["alice", "carol"], ["alice", "bob"]]);
+  await pages.carol.close();
+  const [ear, eye] = [() => window.kit.hear("carol/audio"), () => window.kit.see("carol/video").frames];
+  await poll(async () => (await pages.alice.evaluate(ear)) === 0);
+  const first = { hz: await pages.alice.evaluate(ear), frames: await pages.alice.evaluate(eye) };
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const last = { hz: await pages.alice.evaluate(ear), frames: await pages.alice.evaluate(eye) };
+  report.steps.push({ step: "a page closes", first, last });
+  await observe("the other stays", [["alice", "bob"], ["bob", "alice"]]);
 } catch (error) {
   report.errors.push(String(error?.stack ?? error));
 } finally {
