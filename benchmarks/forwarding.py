@@ -57,7 +57,7 @@ def _serve(pipe: Connection, peers: int, forward: bool) -> None:
     fingerprint = pipe.recv()
     memory, cpu = _memory_kib(), _cpu()
     for number in range(peers):
-        spec = _spec(number, fingerprint)
+        spec = load_spec(number, fingerprint)
         plane.submit(AddPeer(spec))
         if number and forward:
             plane.submit(Subscribe(spec.peer, "0", PublicationId("load0000/mic")))
@@ -73,7 +73,8 @@ def _serve(pipe: Connection, peers: int, forward: bool) -> None:
     plane.close()
 
 
-def _spec(number: int, fingerprint: str) -> PeerSpec:
+def load_spec(number: int, fingerprint: str, shard: int = 0) -> PeerSpec:
+    """Give what a plane is told of the client of that number of a generator that has this fingerprint."""
     name = f"load{number:04}"
     slot = Slot(
         "0",
@@ -85,7 +86,7 @@ def _spec(number: int, fingerprint: str) -> PeerSpec:
     )
     return PeerSpec(
         PeerId(name),
-        0,
+        shard,
         IceCredentials(f"{name}s", f"{name}s-with-enough-letters"),
         IceCredentials(f"{name}c", f"{name}c-with-enough-letters"),
         Fingerprint("sha-256", fingerprint),
