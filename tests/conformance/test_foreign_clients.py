@@ -17,6 +17,7 @@ from event_order import order_faults
 from foreign_clients import CLIENTS, SCENES, Held, hold
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
+from sdp_kit import offer_text
 from served import Served, parley_serve
 from spoken import BYTES_PER_MS, heard, say, silence, words
 
@@ -45,6 +46,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("speech")
     for name, text in (("hello", HELLO), ("weather", WEATHER), ("wait", WAIT)):
         (folder / f"{name}.pcm").write_bytes(silence(300) + say(text) + silence(1_500))
+    (folder / "offer.sdp").write_bytes(offer_text("chromium_audio_and_data").encode())
     return folder
 
 
@@ -126,6 +128,14 @@ async def test_the_sdk_for_node_holds_a_session_of_transcription(held: Hold) -> 
     report = (await held(INSISTS_ON_WSS)).report["transcription"]
     assert words(report["transcripts"][0]) == words(HELLO)
     assert "response.created" not in report["kinds"]
+
+
+async def test_the_sdk_for_node_places_a_call_joins_it_by_its_id_and_hangs_up(held: Hold) -> None:
+    report = (await held(INSISTS_ON_WSS)).report["sideband"]
+    assert report["answered"] == "v=0\r\n"
+    assert report["instructions"] == "From the side."
+    assert report["closed"] == 1000
+    assert report["again"] == [404, "call_id_not_found"]
 
 
 async def test_livekit_seeds_a_history(held: Hold) -> None:

@@ -11,9 +11,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from openai import AsyncOpenAI, AuthenticationError, OpenAI
+from openai import AsyncOpenAI, AuthenticationError, NotFoundError, OpenAI
 from openai.types.realtime import RealtimeTranscriptionSessionCreateRequestParam
 from sdk_talk import talking
+from sdp_kit import offer_text
 from served import Served, parley_serve
 from spoken import heard, say, silence, words
 
@@ -174,6 +175,24 @@ async def test_a_client_secret_opens_a_session_with_its_configuration(server: Se
     assert secret.value.startswith("ek_")
     async with talking(server, key=secret.value) as talk:
         assert talk.events[0]["session"]["instructions"] == "You are a pirate."
+
+
+async def test_a_call_is_placed_without_a_session_joined_from_the_side_and_hung_up(server: Served) -> None:
+    async with AsyncOpenAI(api_key="none", base_url=f"{server.url}/v1", max_retries=0) as client:
+        answer = await client.realtime.calls.create(sdp=offer_text("chromium_audio_and_data"))
+        assert answer.text.startswith("v=0\r\n")
+        call_id = answer.response.headers["location"].rpartition("/")[2]
+        async with client.realtime.connect(call_id=call_id) as sideband:
+            created = await sideband.recv()
+            assert created.type == "session.created"
+            assert getattr(created.session, "model", None) == "parley-demo", "the server's own, as nobody named one"
+            await client.realtime.calls.hangup(call_id)
+            async with asyncio.timeout(20):
+                assert "error" not in [event.type async for event in sideband], "it ends by itself, and quietly"
+            assert sideband._connection.close_code == 1000
+        with pytest.raises(NotFoundError) as gone:
+            await client.realtime.calls.hangup(call_id)
+        assert gone.value.code == "call_id_not_found"
 
 
 async def test_an_unknown_client_secret_is_refused(server: Served) -> None:

@@ -119,7 +119,21 @@ async function transcription() {
   return report({ transcripts: [done.transcript] });
 }
 
+/** A call, joined from the side by its id. Its offer is a browser's; nobody connects to the media port. */
+async function sideband() {
+  const answer = await client.realtime.calls.create({ sdp: readFileSync(join(speech, "offer.sdp"), "utf8") });
+  const callID = answer.headers.get("location").split("/").at(-1);
+  const { realtime, until, report } = talk({ callID });
+  const closed = new Promise((resolve) => realtime.socket.on("close", resolve));
+  await until("session.created");
+  realtime.send({ type: "session.update", session: { type: "realtime", instructions: "From the side." } });
+  const { session } = await until("session.updated");
+  await client.realtime.calls.hangup(callID);
+  const again = await client.realtime.calls.hangup(callID).catch((error) => error);
+  return report({ instructions: session.instructions, answered: (await answer.text()).slice(0, 5), closed: await closed, again: [again.status, again.code] });
+}
+
 const report = {};
-for (const scene of [turn, tool, barge_in, transcription]) report[scene.name] = await scene();
+for (const scene of [turn, tool, barge_in, transcription, sideband]) report[scene.name] = await scene();
 writeFileSync(join(speech, "openai_node.json"), JSON.stringify(logs));
 console.log(JSON.stringify(report));
