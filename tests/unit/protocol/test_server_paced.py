@@ -195,6 +195,25 @@ def test_the_end_of_the_session_does_not_wait_for_a_flush() -> None:
     assert order_faults(session.events) == []
 
 
+def test_what_sounds_when_the_session_ends_is_cleared_once() -> None:
+    session = playing()
+    session.engine(Done())
+    session.feed(SessionExpired("draining"))
+    after = types(session.events)
+    assert after.count("output_audio_buffer.cleared") == 1
+    assert "output_audio_buffer.stopped" not in after
+    assert order_faults(session.events) == []
+
+
+def test_what_never_sounded_is_not_cleared_when_the_session_ends() -> None:
+    session = DrivenSession(pacing="server")
+    session.client(type="response.create")
+    session.speak("Once upon a time.")
+    session.feed(SessionExpired("draining"))
+    assert not {kind for kind in types(session.events) if kind.startswith("output_audio_buffer")}
+    assert order_faults(session.events) == []
+
+
 def test_cancel_alone_lets_the_queue_play_out() -> None:
     session = playing()
     session.client(type="response.cancel")

@@ -293,6 +293,13 @@ class Playback:
         self._started.clear()
         self._free_at = now
 
+    def end(self) -> list[ResponseId]:
+        """Server-paced: nothing sounds from now on. Gives the responses that were heard to start."""
+        ended = list(dict.fromkeys(one.response_id for one in self._queue if one.response_id in self._started))
+        self._queue.clear()
+        self._started.clear()
+        return ended
+
     def flushed(self, spoken: Spoken) -> bool:
         """Server-paced: `spoken` was flushed. True if its response was heard to start."""
         self._queue = [other for other in self._queue if other is not spoken]

@@ -10,6 +10,7 @@ On client-paced sessions nothing here ever happens. Neighbours: `playback` (ledg
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from parley.protocol.realtime.conversation import Conversation
@@ -97,8 +98,7 @@ class Playout:
             self._drained_at.pop(spoken.response_id, None)
             if self._playback.flushed(spoken):
                 cleared.append(spoken.response_id)
-        for response_id in cleared:
-            self._effects.send(OutputAudioBufferCleared(event_id=self._effects.event_id(), response_id=response_id))
+        self._cleared(cleared)
         for spoken in cut.items:
             self._truncate(spoken, cut.heard_ms.get(spoken.item_id, cut.estimates_ms[spoken.item_id]))
 
@@ -118,6 +118,15 @@ class Playout:
         """Say now what had to wait for a response's end: that it was heard to its end before."""
         if self._drained_at.pop(response_id, None) == sent_samples:
             self.drained(response_id, unfinished_samples=None)
+
+    def end(self) -> None:
+        """Say of everything that sounds that it does no longer: the session ends."""
+        if self._playback.pacing == "server":
+            self._cleared(self._playback.end())
+
+    def _cleared(self, responses: Iterable[ResponseId]) -> None:
+        for response_id in responses:
+            self._effects.send(OutputAudioBufferCleared(event_id=self._effects.event_id(), response_id=response_id))
 
     def _truncate(self, spoken: Spoken, heard_ms: int) -> None:
         entry = self._conversation.get(spoken.item_id)

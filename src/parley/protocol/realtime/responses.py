@@ -409,6 +409,7 @@ class Responses:
         self._unanswered.clear()
         for cut in self._playout.abandon():
             self._finish_cut(cut)
+        self._playout.end()
         for running in tuple(self._running.values()):
             self._stop_engine(running)
             self._end(running, _failed(code, message))
