@@ -106,6 +106,7 @@ async def test_a_device_opens_its_channel_late_and_speaks_the_retired_dialect(se
         await device.speak(say(QUESTION) + silence(300))
         await device.until("response.audio_transcript.done")
         await device.until("output_audio_buffer.stopped")
+        assert order_faults(device.events, beta=True) == []
         recording = await device.recording()
         transcript = device.of("response.audio_transcript.done")[0]["transcript"]
         assert word_error_rate(transcript, await asyncio.to_thread(heard, recording.pcm)) <= 0.2

@@ -143,6 +143,7 @@ class Fault:
 
 
 TEXT = ("response.done/completed", "response.output_text.done/text-adds-up")
+BETA_TEXT = ("beta responses/text-names", "beta responses/created-once")
 CALL = ("response.function_call_arguments.done/names", "response.function_call_arguments.delta/sequence")
 
 FAULTS: dict[str, Fault] = {
@@ -285,6 +286,34 @@ FAULTS: dict[str, Fault] = {
             "conversation.item.input_audio_transcription/transcript-usage",
             "conversation.item.input_audio_transcription.completed/shape",
         ),
+    ),
+    "beta: newer names": Fault(
+        renamed("response.text.delta", "response.output_text.delta"),
+        BETA_TEXT,
+        ("beta responses/text-names", "beta events/known"),
+    ),
+    "beta: an item is created late": Fault(
+        held_back("conversation.item.created", "response.content_part.added"),
+        ("beta responses/created-between",),
+        ("beta responses/created-between",),
+    ),
+    "beta: a call is registered late": Fault(
+        held_back("conversation.item.created", "response.function_call_arguments.done"),
+        ("beta responses/call",),
+        ("beta ordering/call-registered",),
+    ),
+    "beta: an item's end is lost": Fault(
+        dropped("response.output_item.done"), BETA_TEXT[:1], ("beta ordering/items-done",)
+    ),
+    "beta: the session is not flat": Fault(
+        without("session.created", "session.input_audio_format"),
+        ("beta session.created/input_audio_format",),
+        ("beta session.created/input_audio_format", "beta session.created/shape"),
+    ),
+    "beta: parts have newer names": Fault(
+        changed("response.output_item.done", lambda event: event["item"]["content"][0].update(type="output_text")),
+        ("beta responses/text-names",),
+        ("beta response.output_item.done/shape",),
     ),
 }
 

@@ -12,9 +12,9 @@ __all__ = ["Event", "order_faults"]
 Event = dict[str, Any]
 
 
-def order_faults(events: Iterable[Event], *, whole: bool = True) -> list[str]:
+def order_faults(events: Iterable[Event], *, whole: bool = True, beta: bool = False) -> list[str]:
     """Name every breach of the ordering rules in `events`, which came in this order over one connection.
 
-    `whole`: nothing was left running when the log ended.
+    `whole`: nothing was left running when the log ended. `beta`: the connection speaks the retired beta.
     """
-    return [f"event {breach.index}: {breach.text}" for breach in breaches(events, whole=whole)]
+    return [f"event {breach.index}: {breach.text}" for breach in breaches(events, whole=whole, beta=beta)]

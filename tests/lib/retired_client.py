@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from event_order import order_faults
 from spoken import BYTES_PER_MS
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -206,3 +207,4 @@ async def retired_client(url: str, key: str = "none") -> AsyncIterator[RetiredCl
             await client.until(lambda: any(event["type"] == "session.created" for event in client.log))
             yield client
             listening.cancel()
+    assert order_faults(client.log, whole=False, beta=True) == []

@@ -48,6 +48,8 @@ async def film(chat: FakeChatModel, *, camera: bool = True) -> AsyncIterator[Cal
         calling(supervisor, plane, board, spec=filming() if camera else None, camera=camera) as caller,
     ):
         yield caller
+        while len(caller.of("output_audio_buffer.stopped")) < len(caller.of("output_audio_buffer.started")):
+            await caller.until("output_audio_buffer.stopped")
         assert order_faults(caller.events) == []
         assert "data:image" not in str(caller.events)
 

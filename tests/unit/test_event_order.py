@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from event_order import order_faults
 
-from parley.conformance.ordering import RULES, breaches
+from parley.conformance.ordering import NOT_IN_BETA, RULES, breaches
 
 AUDIO_RESPONSE: list[dict[str, Any]] = [
     {"type": "session.created"},
@@ -91,6 +91,9 @@ def changed(events: list[dict[str, Any]], index: int, **fields: Any) -> list[dic
 
 
 ITEM = {"id": "a", "type": "message", "role": "assistant"}
+ANOTHER = {"type": "response.created",
+           "response": {"id": "s", "conversation_id": "c", "status": "in_progress", "output": []}}  # fmt: skip
+ANOTHER_DONE = {"type": "response.done", "response": {"id": "s", "status": "completed", "output": []}}
 BROKEN: dict[str, list[dict[str, Any]]] = {
     "greeting-first": AUDIO_RESPONSE[1:],
     "created-first": AUDIO_RESPONSE[:4] + AUDIO_RESPONSE[5:],
@@ -120,6 +123,8 @@ BROKEN: dict[str, list[dict[str, Any]]] = {
     "cancelled-call": CALL[:4] + CALL[6:],
     "speech-paired": [*AUDIO_RESPONSE, {"type": "input_audio_buffer.speech_stopped", "item_id": "v"}],
     "buffer-ends-once": [*AUDIO_RESPONSE, {"type": "output_audio_buffer.stopped", "response_id": "r"}],
+    "one-at-a-time": [*AUDIO_RESPONSE[:-1], ANOTHER, AUDIO_RESPONSE[-1], ANOTHER_DONE],
+    "turn-before-answer": AUDIO_RESPONSE[:3] + AUDIO_RESPONSE[4:5] + AUDIO_RESPONSE[3:4] + AUDIO_RESPONSE[5:],
     "fresh-event-ids": [],
 }  # fmt: skip
 
@@ -134,3 +139,72 @@ def test_a_rule_names_its_own_breach(rule: str) -> None:
         assert rules_broken([{**AUDIO_RESPONSE[0], "event_id": ""}]) == {rule}
     else:
         assert rule in rules_broken(BROKEN[rule])
+
+
+STARTED, STOPPED, CLEARED = (
+    {"type": f"output_audio_buffer.{what}", "response_id": "r"} for what in ("started", "stopped", "cleared")
+)
+PLAYED = [*AUDIO_RESPONSE[:8], STARTED, *AUDIO_RESPONSE[8:]]
+
+
+@pytest.mark.parametrize("end", [STOPPED, CLEARED], ids=["stopped", "cleared"])
+def test_playback_that_ends_once_has_no_faults(end: dict[str, Any]) -> None:
+    assert rules_broken([*PLAYED, end]) == set()
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [[], [STOPPED, CLEARED], [STOPPED, STOPPED], [STARTED, STOPPED], [STOPPED, STARTED, STOPPED]],
+    ids=["never", "both", "twice", "started twice", "started again"],
+)
+def test_playback_that_does_not_end_once_is_noticed(ends: list[dict[str, Any]]) -> None:
+    assert rules_broken([*PLAYED, *ends]) == {"buffer-ends-once"}
+
+
+def test_a_log_that_was_cut_short_may_leave_playback_open() -> None:
+    assert breaches(numbered(PLAYED), whole=False) == []
+
+
+@pytest.mark.parametrize("rule", ["one-at-a-time", "turn-before-answer"])
+def test_a_response_out_of_band_waits_for_nobody(rule: str) -> None:
+    assert {breach.rule for breach in breaches(numbered(BROKEN[rule]))} == {rule}
+    aside = [
+        {**event, "response": {**event["response"], "conversation_id": None}}
+        if event["type"] == "response.created" and event["response"]["id"] == ("s" if ANOTHER in BROKEN[rule] else "r")
+        else event
+        for event in BROKEN[rule]
+    ]
+    assert rules_broken(aside) == set()
+
+
+BETA_NAMES = {
+    "conversation.item.added": "conversation.item.created",
+    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
+    "response.output_audio_transcript.done": "response.audio_transcript.done",
+}
+
+
+def as_beta(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**event, "type": BETA_NAMES.get(event["type"], event["type"])}
+        for event in events
+        if event["type"] != "conversation.item.done"
+    ]
+
+
+@pytest.mark.parametrize("events", [AUDIO_RESPONSE, CALL, [*PLAYED, STOPPED]], ids=["spoken", "call", "played"])
+def test_the_same_order_in_beta_has_no_faults(events: list[dict[str, Any]]) -> None:
+    assert breaches(numbered(as_beta(events)), beta=True) == []
+    assert rules_broken(as_beta(events)), "GA's rules know no such events"
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - NOT_IN_BETA - {"fresh-event-ids", "committed-then-added"}))
+def test_a_rule_names_its_own_breach_in_beta(rule: str) -> None:
+    assert rule in {breach.rule for breach in breaches(numbered(as_beta(BROKEN[rule])), beta=True)}
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_rule_is_about_an_event_that_it_sees(rule: str) -> None:
+    """Or it would be counted as kept where nothing was seen, and as skipped where it was kept."""
+    known = {event["type"] for event in [*PLAYED, STOPPED, *CALL]} | {"input_audio_buffer.speech_stopped"}
+    assert known & set(RULES[rule].about)

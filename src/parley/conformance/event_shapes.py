@@ -25,7 +25,7 @@ from parley.conformance.shapes import (
     tagged,
 )
 
-__all__ = ["BETA_EVENTS", "BETA_ONLY", "GA_EVENTS", "GA_ONLY", "RARE"]
+__all__ = ["BETA_EVENTS", "BETA_ONLY", "GA_EVENTS", "GA_ONLY"]
 
 # --- parts and items --------------------------------------------------------------------------------------------------
 
@@ -299,10 +299,3 @@ BETA_EVENTS: dict[str, Shape] = {
 
 GA_ONLY = frozenset(GA_EVENTS) - frozenset(BETA_EVENTS)
 BETA_ONLY = frozenset(BETA_EVENTS) - frozenset(GA_EVENTS)
-
-RARE = frozenset(
-    name
-    for name in GA_EVENTS
-    if name.startswith(("mcp_", "response.mcp_", "output_audio_buffer.")) or name.endswith("transcription.failed")
-)
-"""Events that this suite does not provoke over a WebSocket: MCP's, WebRTC's, failures of engines."""

@@ -1,4 +1,4 @@
-"""The ordering rules of the Realtime API (GA) as a checker over one connection's log of server events.
+"""The ordering rules of the Realtime API as a checker over one connection's log of server events, in GA or beta.
 
 Source: Realtime API, "Ordering guarantees" and what clients read for. Each rule has a name under which the suite counts
 it. Pure. Neighbours: `shapes` (each event by itself), `suite` (judges all logs of a run).
@@ -12,38 +12,93 @@ from typing import Any
 
 from parley.conformance.check import Event
 
-__all__ = ["RULES", "Breach", "breaches"]
+__all__ = ["NOT_IN_BETA", "RULES", "Breach", "Rule", "breaches", "ga_name"]
 
-RULES: dict[str, str] = {
-    "greeting-first": "`session.created` is the first event of a connection",
-    "fresh-event-ids": "every event carries an `event_id` of its own",
-    "created-first": "`response.created` comes before everything else of its response",
-    "nothing-after-done": "nothing of a response comes after its `response.done`",
-    "done-once": "every `response.created` gets exactly one `response.done`",
-    "created-empty": "`response.created` is in progress and has no output",
-    "done-is-final": "`response.done` is not in progress, nor is any item in it",
-    "item-added-first": "`response.output_item.added` comes before everything about the item",
-    "items-done": "every `response.output_item.added` gets one `response.output_item.done`",
-    "parts-paired": "every `response.content_part.added` gets one `response.content_part.done`",
-    "part-added-first": "deltas of a part come after its `response.content_part.added`",
-    "stream-done": "every stream of deltas ends with its `done` before the part or the item does",
-    "deltas-add-up": "a `done` holds exactly what its deltas said",
-    "part-agrees": "`response.content_part.done` holds what the part's stream said",
-    "call-named": "`response.function_call_arguments.done` carries the function's name",
-    "call-registered": "`conversation.item.added` of a call comes before its `function_call_arguments.done`",
-    "cancelled-call": "a call of a cancelled response is never `completed` unless it was complete before",
-    "output-listed": "`response.done` lists the items that the response added, in order",
-    "added-before-done": "`conversation.item.added` comes before `conversation.item.done`",
-    "added-once": "an item is added once",
-    "items-finish": "every added item gets `conversation.item.done`",
-    "item-done-final": "`conversation.item.done` is not in progress",
-    "chain": "`previous_item_id` names an item of the conversation, or null for the first",
-    "spoken-last": "a spoken item follows the newest item",
-    "committed-then-added": "`input_audio_buffer.committed` is followed by its item",
-    "speech-paired": "`speech_stopped` follows a `speech_started` of the same item",
-    "buffer-ends-once": "`output_audio_buffer.started` gets exactly one `stopped` or `cleared`",
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a rule claims, and the events of which one at least must be seen before it can be said to hold."""
+
+    claim: str
+    about: tuple[str, ...]
+
+
+_CREATED, _DONE = ("response.created",), ("response.done",)
+_OUTPUT, _PART, _PART_DONE = (
+    ("response.output_item.added",),
+    ("response.content_part.added",),
+    ("response.content_part.done",),
+)
+_WORDS = (
+    "response.output_text.delta",
+    "response.output_audio_transcript.delta",
+    "response.function_call_arguments.delta",
+)
+_CALL = ("response.function_call_arguments.done",)
+_ADDED, _ITEM_DONE = ("conversation.item.added",), ("conversation.item.done",)
+_COMMITTED = ("input_audio_buffer.committed",)
+_GREETING = ("session.created",)
+
+RULES: dict[str, Rule] = {
+    "greeting-first": Rule("`session.created` is the first event of a connection", _GREETING),
+    "fresh-event-ids": Rule("every event carries an `event_id` of its own", _GREETING),
+    "created-first": Rule("`response.created` comes before everything else of its response", _CREATED),
+    "nothing-after-done": Rule("nothing of a response comes after its `response.done`", _DONE),
+    "done-once": Rule("every `response.created` gets exactly one `response.done`", _CREATED),
+    "created-empty": Rule("`response.created` is in progress and has no output", _CREATED),
+    "one-at-a-time": Rule("a response of the conversation begins when the one before is done", _CREATED),
+    "done-is-final": Rule("`response.done` is not in progress, nor is any item in it", _DONE),
+    "item-added-first": Rule("`response.output_item.added` comes before everything about the item", _OUTPUT),
+    "items-done": Rule("every `response.output_item.added` gets one `response.output_item.done`", _OUTPUT),
+    "parts-paired": Rule("every `response.content_part.added` gets one `response.content_part.done`", _PART),
+    "part-added-first": Rule("deltas of a part come after its `response.content_part.added`", _PART),
+    "stream-done": Rule(
+        "every stream of deltas ends with its `done` before the part or the item does",
+        (*_WORDS, "response.output_audio.delta"),
+    ),
+    "deltas-add-up": Rule("a `done` holds exactly what its deltas said", _WORDS),
+    "part-agrees": Rule("`response.content_part.done` holds what the part's stream said", _PART_DONE),
+    "call-named": Rule("`response.function_call_arguments.done` carries the function's name", _CALL),
+    "call-registered": Rule(
+        "`conversation.item.added` of a call comes before its `function_call_arguments.done`", _CALL
+    ),
+    "cancelled-call": Rule(
+        "a call of a cancelled response is never `completed` unless it was complete before",
+        ("response.function_call_arguments.delta", *_CALL),
+    ),
+    "output-listed": Rule("`response.done` lists the items that the response added, in order", _DONE),
+    "added-before-done": Rule("`conversation.item.added` comes before `conversation.item.done`", _ITEM_DONE),
+    "added-once": Rule("an item is added once", _ADDED),
+    "items-finish": Rule("every added item gets `conversation.item.done`", _ADDED),
+    "item-done-final": Rule("`conversation.item.done` is not in progress", _ITEM_DONE),
+    "chain": Rule("`previous_item_id` names an item of the conversation, or null for the first", _ADDED),
+    "spoken-last": Rule("a spoken item follows the newest item", _COMMITTED),
+    "committed-then-added": Rule("`input_audio_buffer.committed` is followed by its item", _COMMITTED),
+    "turn-before-answer": Rule("a response of the conversation begins when every committed item is done", _COMMITTED),
+    "speech-paired": Rule(
+        "`speech_stopped` follows a `speech_started` of the same item", ("input_audio_buffer.speech_stopped",)
+    ),
+    "buffer-ends-once": Rule(
+        "`output_audio_buffer.started` comes once for a response, and gets exactly one `stopped` or `cleared`",
+        ("output_audio_buffer.started",),
+    ),
 }
-"""Every rule by its name, and what it claims."""
+"""Every rule by its name."""
+
+NOT_IN_BETA = frozenset({"added-before-done", "items-finish", "item-done-final", "turn-before-answer", "call-named"})
+"""Rules about what the retired beta does not have: `conversation.item.done`, and a finished call's name."""
+
+_GA_NAMES = {
+    "conversation.item.created": "conversation.item.added",
+    "transcription_session.created": "session.created",
+    "transcription_session.updated": "session.updated",
+    **{
+        f"response.{stream}.{step}": f"response.output_{stream}.{step}"
+        for stream in ("text", "audio", "audio_transcript")
+        for step in ("delta", "done")
+    },
+}
+"""Beta's names, and what GA calls the same event. Those that are not listed have one name in both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +110,24 @@ class Breach:
     text: str
 
 
-def breaches(events: Iterable[Event], *, whole: bool = True) -> list[Breach]:
+def ga_name(kind: str) -> str:
+    """Give GA's name for an event of the retired beta."""
+    return _GA_NAMES.get(kind, kind)
+
+
+def breaches(events: Iterable[Event], *, whole: bool = True, beta: bool = False) -> list[Breach]:
     """Name every breach of the rules in `events`, which came in this order over one connection.
 
-    `whole`: the log ends with everything done; otherwise the client left, and what is still open is no breach.
+    `whole`: the log ends with everything done; otherwise the client left, and what is still open is no breach. `beta`:
+    the log is in the retired beta's names, and bound by those of the rules that can hold there.
     """
     log = _Log()
     for index, event in enumerate(events):
         log.index = index
-        log.see(event)
+        log.see({**event, "type": ga_name(event["type"])} if beta else event)
     if whole:
         log.finish()
-    return log.found
+    return [breach for breach in log.found if not (beta and breach.rule in NOT_IN_BETA)]
 
 
 class _Log:
@@ -94,6 +155,7 @@ class _Log:
         self.committed: set[str] = set()
         self.speaking: set[str] = set()
         self.playing: set[str] = set()
+        self.played: set[str] = set()
 
     def broken(self, rule: str, text: str) -> None:
         self.found.append(Breach(rule, self.index, text))
@@ -160,9 +222,19 @@ class _Log:
             self.broken("created-empty", "response.created is not in progress and empty")
         if response["id"] in self.open or response["id"] in self.done:
             self.broken("done-once", "response.created twice")
-        self.open[response["id"]] = []
         if response.get("conversation_id") is None:
             self.out_of_band.add(response["id"])
+        else:
+            self._answer_begins(response["id"])
+        self.open[response["id"]] = []
+
+    def _answer_begins(self, response_id: str) -> None:
+        for running in sorted(self.open.keys() - self.out_of_band - {response_id}):
+            self.broken("one-at-a-time", f"response.created of {response_id} while {running} is not done")
+        for item_id in sorted(self.committed & self.undone):
+            self.broken(
+                "turn-before-answer", f"response.created of {response_id} before conversation.item.done of {item_id}"
+            )
 
     def response_done(self, event: Event) -> None:
         response = event["response"]
@@ -263,6 +335,9 @@ class _Log:
         self.committed.add(event["item_id"])
 
     def playback_started(self, event: Event) -> None:
+        if event["response_id"] in self.played:
+            self.broken("buffer-ends-once", f"{event['type']} of {event['response_id']} twice")
+        self.played.add(event["response_id"])
         self.playing.add(event["response_id"])
 
     def playback_ended(self, event: Event) -> None:
@@ -278,6 +353,8 @@ class _Log:
             self.broken("items-finish", f"item {item_id} added and never done")
         for item_id in sorted(self.committed - self.added):
             self.broken("committed-then-added", f"committed item {item_id} was never added")
+        for response_id in sorted(self.playing):
+            self.broken("buffer-ends-once", f"output_audio_buffer.started of {response_id} without its end")
 
 
 _HANDLERS: dict[str, Callable[[_Log, Any], None]] = {

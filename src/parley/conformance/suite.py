@@ -14,8 +14,8 @@ from websockets.exceptions import WebSocketException
 from parley.conformance.areas import ALL
 from parley.conformance.bench import Bench, Log, Target
 from parley.conformance.check import Check, CheckFailed
-from parley.conformance.event_shapes import BETA_EVENTS, GA_EVENTS, RARE
-from parley.conformance.ordering import RULES, breaches
+from parley.conformance.event_shapes import BETA_EVENTS, GA_EVENTS
+from parley.conformance.ordering import NOT_IN_BETA, RULES, breaches, ga_name
 from parley.conformance.report import Outcome, Report, Result
 from parley.conformance.speech import NoVoice, prepared
 
@@ -24,6 +24,7 @@ __all__ = ["DEFAULT_WAIT_S", "Unreachable", "all_checks", "run_checks"]
 DEFAULT_WAIT_S = 20.0
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 """What reading an answer of the wrong shape raises: the server's fault, not ours."""
+_UNSEEN = "no such event was seen"
 
 
 class Unreachable(Exception):  # noqa: N818 - ends the run before it began
@@ -128,25 +129,33 @@ def _judge_shapes(logs: list[Log], *, whole: bool) -> Iterator[Result]:
             misfits = sorted({misfit for event in seen if (misfit := shape(event, "")) is not None})
             if seen:
                 yield Result(f"{about}/shape", about, claim, "failed" if misfits else "passed", "; ".join(misfits[:3]))
-            elif whole and not beta and kind not in RARE:
-                yield Result(f"{about}/shape", about, claim, "skipped", "no such event was seen")
+            elif whole:
+                yield Result(f"{about}/shape", about, claim, "skipped", _UNSEEN)
 
 
 def _judge_order(logs: list[Log]) -> Iterator[Result]:
-    """Give one verdict per ordering rule over all conversations; those that were cut short may leave things open."""
-    judged = [log for log in logs if not log.beta]
-    if not judged:
-        return
+    """Give one verdict per dialect and ordering rule over all of its conversations."""
+    for beta, subject in ((False, "ordering"), (True, "beta ordering")):
+        judged = [log for log in logs if log.beta is beta]
+        if judged:
+            yield from _judge_rules(judged, subject, beta=beta)
+
+
+def _judge_rules(logs: list[Log], subject: str, *, beta: bool) -> Iterator[Result]:
+    """Judge every rule of one dialect; conversations that were cut short may leave things open."""
     first: dict[str, str] = {}
-    for log in judged:
+    for log in logs:
         try:
-            found = breaches(log.events, whole=log.whole)
+            found = breaches(log.events, whole=log.whole, beta=beta)
         except _MALFORMED as error:
-            yield Result("ordering/readable", "ordering", "Send events that can be read.", "failed", repr(error))
+            yield Result(f"{subject}/readable", subject, "Send events that can be read.", "failed", repr(error))
             continue
         for breach in found:
             first.setdefault(breach.rule, breach.text)
-    for rule, claim in RULES.items():
-        words = first.get(rule, "")
-        outcome: Outcome = "failed" if rule in first else "passed"
-        yield Result(f"ordering/{rule}", "ordering", f"Keep the rule: {claim}.", outcome, words)
+    seen = {ga_name(event["type"]) if beta else event["type"] for log in logs for event in log.events}
+    for name, rule in RULES.items():
+        if beta and name in NOT_IN_BETA:
+            continue
+        outcome: Outcome = "failed" if name in first else "passed" if seen & set(rule.about) else "skipped"
+        words = first.get(name, _UNSEEN if outcome == "skipped" else "")
+        yield Result(f"{subject}/{name}", subject, f"Keep the rule: {rule.claim}.", outcome, words)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from parley.protocol.realtime.generation import Done
 from parley.protocol.realtime.ids import ItemId, ResponseId
-from parley.protocol.realtime.inputs import PlayoutFlushed, PlayoutStarted, TurnScored
+from parley.protocol.realtime.inputs import PlayoutDrained, PlayoutFlushed, PlayoutStarted, TurnScored
 from parley.protocol.realtime.outputs import (
     AbandonTranscription,
     CancelGeneration,
@@ -73,6 +73,8 @@ def test_a_voice_during_a_response(kind: dict[str, Any], creates: bool, interrup
     assert not session.of_type("error")
     if creates:
         session.answer("Yes?")
+    if pacing == "server" and not interrupts:
+        session.feed(PlayoutDrained(ResponseId("resp_000001")))
     assert order_faults(session.events) == []
 
 
