@@ -8,9 +8,13 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,12 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 from running_server import KEY, ask, receive_until, running_server
+from websockets.asyncio.client import connect
 
 from parley.audio import decode_file, wav_bytes
 from parley.cli import main
 from parley.engines.base import EngineError
+from parley.server.own_addresses import own_addresses
 from parley.server.settings import Settings
 from parley.testing import FakeChatModel, engine_set
 from parley.testing.stub_openai import StubOpenAI
@@ -213,31 +219,100 @@ async def test_doctor_finds_what_is_wrong_and_says_the_fix(tmp_path: Path) -> No
     assert findings["llm"]["verdict"] == findings["tts"]["verdict"] == "ok"
 
 
-@pytest.mark.timeout(60)
-async def test_serve_starts_answers_and_drains_on_a_signal() -> None:
+@dataclass
+class Shown:
+    """A running `parley serve`, and what its terminal has shown."""
+
+    process: asyncio.subprocess.Process
+    text: str = ""
+
+    async def until(self, pattern: str, count: int = 1) -> list[Any]:
+        """Read on until `pattern` has been shown so often; give what it found."""
+        assert self.process.stderr is not None
+        while len(found := re.findall(pattern, self.text, re.MULTILINE)) < count:
+            line = await asyncio.wait_for(self.process.stderr.readline(), 30)
+            assert line, self.text
+            self.text += line.decode()
+        return found
+
+    async def end(self) -> None:
+        """Stop it as Ctrl+C does, and read to the end."""
+        assert self.process.stderr is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.text += (await asyncio.wait_for(self.process.stderr.read(), 20)).decode()
+        assert await self.process.wait() == 0
+
+
+@asynccontextmanager
+async def shown_serve(*arguments: str) -> AsyncIterator[Shown]:
+    """Run `parley serve` on a free port, with engines that answer at once."""
     async with StubOpenAI() as stub:
         stages = [word for stage in ("--stt", "--llm", "--tts") for word in (stage, stub.url, f"{stage}-model", "m")]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "parley.cli", "serve", "--port", "0", *stages, stderr=asyncio.subprocess.PIPE
-        )
-        assert process.stderr is not None
-        started, shown = time.monotonic(), ""
-        while "Ready" not in shown:
-            shown += (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
-            if "Listening on" in shown and "listened" not in locals():
-                listened = time.monotonic() - started
-        url = re.search(r"http://127\.0\.0\.1:\d+", shown)
-        assert url is not None
-        async with httpx.AsyncClient(base_url=url.group(), trust_env=False) as http:
+        command = [sys.executable, "-m", "parley.cli", "serve", "--port", "0", *arguments, *stages]
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        try:
+            yield Shown(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+@pytest.mark.timeout(60)
+async def test_serve_starts_answers_and_drains_on_a_signal() -> None:
+    async with shown_serve() as served:
+        started = time.monotonic()
+        await served.until("Listening on")
+        listened = time.monotonic() - started
+        await served.until("Ready")
+        (url,) = set(await served.until(r"http://127\.0\.0\.1:\d+"))
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             assert (await http.get("/readyz")).json()["ready"] is True
             models = (await http.get("/v1/models")).json()
             assert "m" in [model["id"] for model in models["data"]]
-        process.send_signal(signal.SIGTERM)
-        rest = (await asyncio.wait_for(process.stderr.read(), 20)).decode()
-        assert await process.wait() == 0
-        assert "Stopped." in rest
-        assert "Traceback" not in shown + rest
+        await served.end()
+        assert "Stopped." in served.text
+        assert "Traceback" not in served.text
         assert listened < 10
+
+
+QR_LINE = "^[ \u2580\u2584\u2588]{20,}$"
+
+
+@pytest.mark.timeout(60)
+async def test_serve_on_the_lan_shows_a_link_that_lets_one_phone_in_and_then_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_MODELS_DIR", str(tmp_path / "models"))
+    link = rf"^(https://{re.escape(own_addresses()[0])}:\d+)(/join/\S+)$"
+    async with shown_serve("--lan", "--media-port", "0") as served:
+        ((base, first),) = await served.until(link)
+        await served.until("Its browser warns")
+        assert len(re.findall(QR_LINE, served.text, re.MULTILINE)) >= 15
+        trusted = ssl.create_default_context(cafile=tmp_path / "tls" / "certificate.pem")
+        async with httpx.AsyncClient(base_url=base, verify=trusted, trust_env=False) as phone:
+            refused = await phone.get("/ui/config")
+            assert not refused.json()["signed_in"]
+            assert (await phone.get(first)).status_code == 303
+            assert (await phone.get("/ui/config")).json()["signed_in"]
+            assert (await phone.get(first)).status_code == 410
+        (_, (_, second)) = await served.until(link, 2)
+        assert second != first
+        async with httpx.AsyncClient(base_url=base, verify=trusted, trust_env=False) as other:
+            assert (await other.get(second)).status_code == 303
+        await served.end()
+
+
+@pytest.mark.timeout(60)
+async def test_serve_with_a_certificate_of_its_own_speaks_wss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARLEY_MODELS_DIR", str(tmp_path / "models"))
+    async with shown_serve("--tls-self-signed") as served:
+        await served.until("Ready")
+        (port,) = set(await served.until(r"https://127\.0\.0\.1:(\d+)"))
+        trusted = ssl.create_default_context(cafile=tmp_path / "tls" / "certificate.pem")
+        async with connect(f"wss://127.0.0.1:{port}/v1/realtime?model=m", ssl=trusted, proxy=None) as session:
+            assert json.loads(await session.recv())["type"] == "session.created"
+        await served.end()
 
 
 async def test_an_engine_that_is_not_there_yet_is_waited_for() -> None:
