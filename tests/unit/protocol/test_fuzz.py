@@ -13,6 +13,7 @@ import random
 import tracemalloc
 from typing import Any
 
+import msgspec
 from driven_session import CLIENT, DrivenSession, configured
 from event_order import order_faults
 from msgspec.structs import replace
@@ -36,7 +37,7 @@ from parley.protocol.realtime.inputs import (
 )
 from parley.protocol.realtime.items import McpToolInfo
 from parley.protocol.realtime.outputs import CallTool, FinishTranscription, ListMcpTools
-from parley.protocol.realtime.requests import decode_client_event
+from parley.protocol.realtime.requests import MAX_EVENT_ID_CHARS, decode_client_event
 from parley.protocol.realtime.tools import FunctionTool
 
 ROUNDS = int(os.environ.get("PARLEY_SOAK_ROUNDS", "100"))
@@ -109,6 +110,16 @@ def _bend(value: Any, chance: random.Random) -> None:
         return
 
 
+def sent_id(frame: bytes) -> str | None:
+    """Give the id that an error about the frame must repeat: the event's own, if it is an object with a usable one."""
+    try:
+        event = msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    given = event.get("event_id") if isinstance(event, dict) else None
+    return given if isinstance(given, str) and len(given) <= MAX_EVENT_ID_CHARS else None
+
+
 def disturb(session: DrivenSession, chance: random.Random) -> None:
     """Let something else happen: speech, an engine's chunk, a tool's answer, time."""
     match chance.randrange(6):
@@ -138,7 +149,8 @@ def one_round(seed: int) -> int:
                      hosted_tools=(FunctionTool(name="hosted"),))  # fmt: skip
     session = DrivenSession(config=config, pacing=chance.choice(("client", "server")))
     for _ in range(EVENTS_PER_ROUND):
-        event = decode_client_event(damaged(chance))
+        frame = damaged(chance)
+        event = decode_client_event(frame)
         before = len(session.events)
         if isinstance(event, ClientFault):
             session.feed(ClientFaultReceived(CLIENT, event))
@@ -151,6 +163,7 @@ def one_round(seed: int) -> int:
                 assert error["code"]
                 assert error["message"]
                 assert len(error["message"]) < 2000, "what was sent is not thrown back"
+                assert error["event_id"] == sent_id(frame), "the mistake is tied to its event"
         disturb(session, chance)
     session.wait(3_600_000)
     assert session.machine.finished

@@ -112,8 +112,7 @@ def decode_client_event(frame: str | bytes) -> ClientEvent | ClientFault:
             code="invalid_json", message="The frame is not valid JSON. Send one JSON object per text frame."
         )
     if raw.event_id is not None and len(raw.event_id) > MAX_EVENT_ID_CHARS:
-        words = f"An event_id has at most {MAX_EVENT_ID_CHARS} characters, this one has {len(raw.event_id)}."
-        return ClientFault(code="invalid_value", param="event_id", message=words)
+        return _long_id(raw.event_id)
     try:
         return _finished(raw)
     except Refused as refusal:
@@ -165,6 +164,11 @@ def _finished(raw: _Plain | _Raw) -> ClientEvent:
             return raw
 
 
+def _long_id(event_id: str) -> ClientFault:
+    words = f"An event_id has at most {MAX_EVENT_ID_CHARS} characters, this one has {len(event_id)}."
+    return ClientFault(code="invalid_value", param="event_id", message=words)
+
+
 def _frame_fault(frame: str | bytes, error: msgspec.ValidationError) -> ClientFault:
     """Say what is wrong with a frame that is JSON but no event."""
     try:
@@ -178,6 +182,8 @@ def _frame_fault(frame: str | bytes, error: msgspec.ValidationError) -> ClientFa
     event_id = value.get("event_id")
     if event_id is not None and not isinstance(event_id, str):
         return ClientFault(code="invalid_type", param="event_id", message="`event_id` is a string.")
+    if event_id is not None and len(event_id) > MAX_EVENT_ID_CHARS:
+        return _long_id(event_id)
     kind = value.get("type")
     if not isinstance(kind, str):
         return ClientFault(code="invalid_event", param="type", event_id=event_id, message="The event has no `type`.")
