@@ -58,6 +58,7 @@ async def test_a_libpeer_shaped_offer_is_a_conversation_in_the_retired_dialect(s
     async with calling_plane(server.url + BETA, offer_text(name)) as device:
         assert len(device.answer) < 2_048
         await ask_and_hear(device, "response.audio_transcript.done")
+        assert order_faults(device.events, beta=True) == []
 
 
 async def test_a_libpeer_shaped_offer_without_channels_hears_an_answer(server: Served) -> None:
