@@ -194,8 +194,12 @@ class CallsService:
         member = self._roster.member(access, session_id)
         self._roster.count(member)
         counts = access.app.subscribers()
+        peer = member.session.negotiation.peer
+        passed = session_statistics(member.session, self._survey.newest.get(peer, ()) if peer else ())
         tracks = member.session.tracks(
-            lambda source: access.app.find(source) is not None, lambda source: counts[source]
+            lambda source: access.app.find(source) is not None,
+            lambda source: counts[source],
+            {each.mid: each.rid for each in passed.remote if each.rid is not None},
         )
         return SessionListing(tracks, self._roster.hub(access.app).listed(member.session.session_id))
 

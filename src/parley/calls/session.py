@@ -294,8 +294,10 @@ class CallsSession:
             raise bad_description("the offer has no m=application section; call createDataChannel before createOffer")
         return False, self._answer(offer, self._draft())
 
-    def tracks(self, alive: Callable[[Source], bool], subscribers: Callable[[Source], int]) -> list[ListedTrack]:
-        """List the tracks, those that were closed lately at the end."""
+    def tracks(
+        self, alive: Callable[[Source], bool], subscribers: Callable[[Source], int], active_rids: Mapping[str, str]
+    ) -> list[ListedTrack]:
+        """List the tracks, those that were closed lately at the end. `active_rids`: layers that are sent, by mid."""
         listed = []
         for each in self.transceivers.values():
             if each.publishes is not None:
@@ -304,9 +306,9 @@ class CallsSession:
                     ListedTrack("local", each.mid, each.publishes, "active", kind=each.kind, subscribers=count)
                 )
             if each.pull:
-                listed.append(
-                    _pulled(each, each.pull, "active" if each.can_send and alive(each.pull.source) else "inactive")
-                )
+                active = each.can_send and alive(each.pull.source)
+                rid = active_rids.get(each.mid) if active else None
+                listed.append(_pulled(each, each.pull, "active" if active else "inactive", rid))
         return [*listed, *self._closed]
 
     # Inside.
@@ -383,10 +385,19 @@ def _ended(each: Transceiver) -> list[ListedTrack]:
     return ended
 
 
-def _pulled(each: Transceiver, pull: Pull, status: Literal["active", "inactive"]) -> ListedTrack:
-    source, rid = pull.source, pull.preferred_rid
+def _pulled(
+    each: Transceiver, pull: Pull, status: Literal["active", "inactive"], active_rid: str | None = None
+) -> ListedTrack:
+    source = pull.source
     return ListedTrack(
-        "remote", each.mid, source.track_name, status, source.session_id, each.kind, UNSET if rid is None else rid
+        "remote",
+        each.mid,
+        source.track_name,
+        status,
+        source.session_id,
+        each.kind,
+        UNSET if pull.preferred_rid is None else pull.preferred_rid,
+        active_rid=UNSET if active_rid is None else active_rid,
     )
 
 

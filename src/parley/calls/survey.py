@@ -30,6 +30,12 @@ class Survey:
         self._switchboard = switchboard
         self._queries = 0
         self._coming: asyncio.Future[Surveyed] | None = None
+        self._newest: Surveyed = {}
+
+    @property
+    def newest(self) -> Surveyed:
+        """Give the last answer, however old it is: nothing before the first."""
+        return self._newest
 
     async def ask(self) -> Surveyed:
         """Give what passed so far. Raises `TimeoutError` where the plane does not answer in time, and `Busy`."""
@@ -56,6 +62,7 @@ class Survey:
                 told.setdefault(each.peer, []).append(each)
             missing -= 1
             if missing == 0 and not coming.done():
+                self._newest = told
                 coming.set_result(told)
 
         self._switchboard.on_statistics(self._queries, take)

@@ -126,7 +126,7 @@ class NegotiationReply(_Wire, frozen=True):
 
 
 class ListedTrack(_Wire, frozen=True):
-    """One track of `GET sessions/{s}`. `rid` and `subscribers` are extensions."""
+    """One track of `GET sessions/{s}`. `rid`, `activeRid` and `subscribers` are extensions."""
 
     location: Location
     mid: str
@@ -138,6 +138,8 @@ class ListedTrack(_Wire, frozen=True):
     """The simulcast layer that was asked for."""
     subscribers: int | UnsetType = UNSET
     """How many sessions pull a local track."""
+    active_rid: str | UnsetType = UNSET
+    """The simulcast layer that was sent when the media plane was asked last, at most some seconds ago."""
 
 
 class ListedChannel(_Wire, frozen=True):

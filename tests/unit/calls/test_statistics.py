@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from calls_kit import APP, OTHER_APP, CallsWorld
 from media_planes import tone
 
 from parley.calls.session_statistics import session_statistics
-from parley.calls.transceiver import Source, publication_id
+from parley.calls.transceiver import SessionId, Source, publication_id
+from parley.media.loopback_remote import LoopbackRemote
 from parley.media.peer_spec import PublicationId
 from parley.media.statistics import LayerStatistics, PeerStatistics, PublicationStatistics, SubscriptionStatistics
 
@@ -50,6 +52,43 @@ async def told(world: CallsWorld, name: str, *labels: str) -> float:
         if family.name == name:
             return next(row.value for row in family.rows if row.labels == labels)
     raise AssertionError(f"there is no {name}")
+
+
+async def test_a_session_s_listing_has_the_layer_that_is_sent_until_the_source_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = CallsWorld()
+    alice, bob = await world.client("a"), await world.client("b")
+    await alice.push("camera", "other", kind="video")
+    wish = {"preferredRid": "f"}
+    await bob.pull((alice, "camera"), (alice, "other"), simulcast=wish)
+    sent = {"0": ("camera", "h"), "1": ("other", None)}
+    peer = bob.remote._spec.peer
+
+    def measured(remote: LoopbackRemote) -> PeerStatistics:
+        """Say what a plane with real pictures would: this one has none, and so no layers."""
+        if remote._spec.peer != peer:
+            return PeerStatistics(remote._spec.peer)
+        session_id = SessionId(alice.session_id)
+        rows = [
+            SubscriptionStatistics(mid, publication_id(Source(session_id, name)), rid, 9, 9, 9, 0, None, None, 0, 0)
+            for mid, (name, rid) in sent.items()
+        ]
+        return PeerStatistics(peer, None, None, (), tuple(rows))
+
+    monkeypatch.setattr(LoopbackRemote, "statistics", measured)
+
+    def active() -> list[tuple[str, str, str | None]]:
+        return [(each["mid"], each.get("rid"), each.get("activeRid")) for each in bob.listing()["tracks"]]
+
+    assert active() == [("0", "f", None), ("1", "f", None)], "nobody looked yet"
+    await told(world, "parley_calls_sent_packets", APP)
+    assert active() == [("0", "f", "h"), ("1", "f", None)]
+    sent["0"] = ("camera", "f")
+    await told(world, "parley_calls_sent_packets", APP)
+    assert active() == [("0", "f", "f"), ("1", "f", None)]
+    await bob.update(bob.item(alice, "other", mid="0"))
+    assert active()[0][2] is None, "what was told is of the source before"
 
 
 async def test_the_totals_of_an_app_never_fall_while_tracks_come_and_go() -> None:
