@@ -14,7 +14,7 @@ const LAYERS = [
 ];
 const LONGEST_S = 60;
 /** So often in a row, four times a second, is calm. */
-const CALM = 12;
+const CALM = 20;
 const FIELDS = ["frameHeight", "framesDecoded", "keyFramesDecoded", "framesDropped", "freezeCount", "totalFreezesDuration", "pliCount", "nackCount"];
 
 const report = { steps: {}, heights: {} };
@@ -28,31 +28,33 @@ async function view(name, ...wishes) {
   viewers[name] = { page, mids: await page.evaluate((pulled) => window.session.pull(...pulled), items) };
 }
 
-/** What every pull of every viewer looks like; heights are written down where they change. */
+/** What every pull of every viewer looks like, with the layer that the server tells of and how often it changed it.
+    Heights are written down where they change. */
 async function look() {
   const seen = {};
   for (const [name, { page, mids }] of Object.entries(viewers)) {
-    const received = await page.evaluate(() => window.session.received());
-    seen[name] = mids.map((mid) => Object.fromEntries(FIELDS.map((field) => [field, received[mid]?.[field] ?? 0])));
+    const [received, told] = await page.evaluate(() =>
+      Promise.all([window.session.received(), window.session.ask("GET", `/sessions/${window.session.id}/statistics`)]),
+    );
+    seen[name] = mids.map((mid) => {
+      const { rid, switches } = told.remote.find((pull) => pull.mid === mid);
+      return { rid, switches, ...Object.fromEntries(FIELDS.map((field) => [field, received[mid]?.[field] ?? 0])) };
+    });
     const heights = (report.heights[name] ??= []);
     if (heights.at(-1) !== seen[name][0].frameHeight) heights.push(seen[name][0].frameHeight);
   }
   return seen;
 }
 
-/** Until it is so, with the time that it took and the layers that the server tells of. */
+/** Until it is so, with the time that it took. */
 async function reach(step, so) {
   const since = Date.now();
   const seen = await poll(look, so, LONGEST_S);
-  const rids = {};
-  for (const [name, { page }] of Object.entries(viewers)) {
-    const told = await page.evaluate(() => window.session.ask("GET", `/sessions/${window.session.id}/statistics`));
-    rids[name] = told.remote.map(({ rid }) => rid);
-  }
-  report.steps[step] = { took_s: (Date.now() - since) / 1000, seen, rids };
+  report.steps[step] = { took_s: (Date.now() - since) / 1000, seen };
 }
 
 const height = (name, wanted) => (seen) => seen[name][0].frameHeight === wanted;
+const best = (name) => (seen) => height(name, 360)(seen) && seen[name][0].rid === "a";
 
 try {
   const publisher = await enter("publisher");
@@ -66,15 +68,15 @@ try {
   await view("keeper", { preferredRid: "a", priorityOrdering: "none" });
   let calm = 0;
   await reach("at first", (seen) => {
-    calm = ["narrow", "wide", "keeper"].every((name) => height(name, 360)(seen)) ? calm + 1 : 0;
+    calm = ["narrow", "wide", "keeper"].every((name) => best(name)(seen)) ? calm + 1 : 0;
     return calm >= CALM;
   });
   report.heights = {};
 
   for (const name of ["narrow", "keeper"]) await network(relay, viewers[name].page, NARROW);
-  await reach("capped", height("narrow", 180));
+  await reach("capped", (seen) => height("narrow", 180)(seen) && seen.narrow[0].rid === "b");
   for (const name of ["narrow", "keeper"]) await network(relay, viewers[name].page, {});
-  await reach("lifted", height("narrow", 360));
+  await reach("lifted", best("narrow"));
 
   await view("wishes", { preferredRid: "b" }, { preferredRid: "z", ridNotAvailable: "none" }, { preferredRid: "z" });
   await reach("wishes", ({ wishes }) => wishes[0].frameHeight === 180 && wishes[2].frameHeight === 360);
