@@ -76,7 +76,8 @@ class LaneFeed:
     def __init__(self, lane: str, *, start_sample: int = 0, detect_speech: bool = True) -> None:
         self._lane = lane
         self._next_sample = start_sample
-        self._activity = VoiceActivity() if detect_speech else None
+        self._detects_speech = detect_speech
+        self._activity: VoiceActivity | None = None  # 10 KiB, which a lane whose blocks come ready-made never needs
         self._window_start = start_sample
         self._denoiser: Denoiser | None = None
 
@@ -111,11 +112,16 @@ class LaneFeed:
             raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples; use PcmCarry on a byte stream")
         if self._denoiser is not None:
             pcm = self._denoiser.push(pcm)
-        speech = tuple(self._activity.push(pcm)) if self._activity else ()
+        speech = self._detect(pcm) if self._detects_speech else ()
         block = AudioBlock(self._lane, self._next_sample, pcm, speech, self._window_start, gap)
         self._next_sample = block.end_sample
         self._window_start += len(speech) * VAD_WINDOW_SAMPLES
         return block
+
+    def _detect(self, pcm: bytes) -> tuple[float, ...]:
+        if self._activity is None:
+            self._activity = VoiceActivity()
+        return tuple(self._activity.push(pcm))
 
 
 class PcmCarry:
