@@ -9,7 +9,7 @@ from media_planes import connected, of, peer_spec, tone
 from native_far_ends import NativeHarness
 
 from parley.media.commands import AddPeer, AskStatistics, Subscribe
-from parley.media.events import StatisticsTold
+from parley.media.events import AudioHeard, StatisticsTold
 from parley.media.peer_spec import PeerId, PublicationId
 from parley.media.statistics import PeerStatistics
 
@@ -39,3 +39,23 @@ def test_a_microphone_is_forwarded_packet_by_packet(harness: NativeHarness, shar
     assert (given.layers[0].packets, given.layers[0].lost) == (51, 0)
     assert (got.packets, got.payload_bytes) == (51, given.layers[0].payload_bytes)
     assert given.subscribers == (1 if shard == 0 else 0), "those of its own shard"
+
+
+def test_what_is_forwarded_on_two_shards_is_counted_once_and_never_enters_python(harness: NativeHarness) -> None:
+    connected(harness, "ann")
+    viewers = {"bob": 0, "carol": 1, "dave": 1}
+    for name, shard in viewers.items():
+        harness.plane.submit(AddPeer(replace(peer_spec(name), shard=shard)))
+    harness.run(100)
+    for name in viewers:
+        harness.plane.submit(Subscribe(PeerId(name), "0", PublicationId("ann/mic")))
+    harness.run(100)
+    harness.remote("ann").speak("0", tone(24_000))
+    events = harness.run(1_500)
+    assert not of(AudioHeard, events)
+    counters = harness.plane.counters
+    assert (counters.frames_decoded, counters.frames_encoded) == (0, 0)
+    told = statistics(harness)
+    (given,) = told["ann"].publications
+    assert (given.layers[0].packets, given.layers[0].lost) == (51, 0)
+    assert {name: told[name].subscriptions[0].packets for name in viewers} == dict.fromkeys(viewers, 51)
