@@ -72,7 +72,13 @@ impl Client {
 
     /// Open the channel that a browser opens.
     pub fn open_channel(&mut self, label: &str) {
-        let options = ChannelOptions { label: label.into(), ordered: true, max_retransmits: None, negotiated: false };
+        let options = ChannelOptions {
+            label: label.into(),
+            ordered: true,
+            max_retransmits: None,
+            max_lifetime_ms: None,
+            negotiated: false,
+        };
         self.peer.open_channel(CHANNEL, options);
     }
 

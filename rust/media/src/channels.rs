@@ -4,6 +4,7 @@
 //! SCTP stream where the peer or the negotiation chose it, and the caller's own choice where we open it in band.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use str0m::Rtc;
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -29,10 +30,20 @@ pub struct ChannelOptions {
     pub label: String,
     /// Messages arrive in the order of sending.
     pub ordered: bool,
-    /// Reliable where none.
+    /// How often a message is sent again. Without this and the next, until it has arrived.
     pub max_retransmits: Option<u16>,
+    /// How long a message is sent again, in milliseconds since it was queued. Only one of the two can be agreed on
+    /// (RFC 8832 §5.1): this one counts where the other is none.
+    pub max_lifetime_ms: Option<u16>,
     /// The peer knows the number already.
     pub negotiated: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    message: Message,
+    /// When it was first seen here.
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -41,7 +52,7 @@ struct Channel {
     options: ChannelOptions,
     open: bool,
     closing: bool,
-    queue: VecDeque<Message>,
+    queue: VecDeque<Queued>,
     written: u64,
     drained: u64,
 }
@@ -56,11 +67,45 @@ fn config(number: u16, options: &ChannelOptions, negotiated: bool) -> ChannelCon
     ChannelConfig {
         label: options.label.clone(),
         ordered: options.ordered,
-        reliability: options
-            .max_retransmits
-            .map_or(Reliability::Reliable, |retransmits| Reliability::MaxRetransmits { retransmits }),
+        reliability: match (options.max_retransmits, options.max_lifetime_ms) {
+            (Some(retransmits), _) => Reliability::MaxRetransmits { retransmits },
+            (None, Some(lifetime)) => Reliability::MaxPacketLifetime { lifetime },
+            (None, None) => Reliability::Reliable,
+        },
         negotiated: negotiated.then_some(number),
         protocol: String::new(),
+    }
+}
+
+/// The options of a channel that the peer opened.
+fn options_of(config: ChannelConfig) -> ChannelOptions {
+    let (max_retransmits, max_lifetime_ms) = match config.reliability {
+        Reliability::Reliable => (None, None),
+        Reliability::MaxRetransmits { retransmits } => (Some(retransmits), None),
+        Reliability::MaxPacketLifetime { lifetime } => (None, Some(lifetime)),
+    };
+    ChannelOptions { label: config.label, ordered: config.ordered, max_retransmits, max_lifetime_ms, negotiated: false }
+}
+
+impl Channel {
+    /// Count bytes as gone that will never leave, or their credits would be lost.
+    fn drop_bytes(&mut self, number: u16, bytes: usize, events: &mut Vec<PeerEvent>) {
+        self.written += bytes as u64;
+        self.drained += bytes as u64;
+        events.push(PeerEvent::Drained(number, bytes as u64));
+    }
+
+    /// Drop what has waited for longer than it may live: the library counts only from when it has it.
+    fn expire(&mut self, number: u16, now: Instant, events: &mut Vec<PeerEvent>) {
+        let (None, Some(ms)) = (self.options.max_retransmits, self.options.max_lifetime_ms) else { return };
+        self.queue.iter_mut().rev().take_while(|queued| queued.since.is_none()).for_each(|queued| {
+            queued.since = Some(now);
+        });
+        let lifetime = Duration::from_millis(ms.into());
+        while self.queue.front().and_then(|queued| queued.since).is_some_and(|since| now > since + lifetime) {
+            let bytes = self.queue.pop_front().map_or(0, |queued| queued.message.data.len());
+            self.drop_bytes(number, bytes, events);
+        }
     }
 }
 
@@ -103,19 +148,9 @@ impl Channels {
                 rtc.direct_api().close_data_channel(library_id);
                 return None;
             }
-            let options = rtc.channel(library_id).and_then(|channel| channel.config().cloned()).map_or_else(
-                || ChannelOptions { label: label.clone(), ordered: true, max_retransmits: None, negotiated: false },
-                |config| ChannelOptions {
-                    label: config.label,
-                    ordered: config.ordered,
-                    max_retransmits: match config.reliability {
-                        Reliability::MaxRetransmits { retransmits } => Some(retransmits),
-                        Reliability::Reliable | Reliability::MaxPacketLifetime { .. } => None,
-                    },
-                    negotiated: false,
-                },
-            );
-            self.add(number, library_id, options, false);
+            let config = rtc.channel(library_id).and_then(|channel| channel.config().cloned());
+            let config = config.unwrap_or_else(|| ChannelConfig { label, ..ChannelConfig::default() });
+            self.add(number, library_id, options_of(config), false);
         }
         let channel = self.channels.get_mut(&number)?;
         // A channel that outlived a second handshake was told before.
@@ -142,7 +177,7 @@ impl Channels {
         let channel = self.channels.get_mut(&number).filter(|channel| !channel.closing);
         let Some(channel) = channel else { return false };
         if !message.data.is_empty() {
-            channel.queue.push_back(message);
+            channel.queue.push_back(Queued { message, since: None });
         }
         true
     }
@@ -153,23 +188,22 @@ impl Channels {
     }
 
     /// Hand over what fits and tell what has left. True if the library has something new to send.
-    pub fn pump(&mut self, rtc: &mut Rtc, events: &mut Vec<PeerEvent>) -> bool {
+    pub fn pump(&mut self, now: Instant, rtc: &mut Rtc, events: &mut Vec<PeerEvent>) -> bool {
         let mut progress = false;
         let mut gone = Vec::new();
         for (number, channel) in &mut self.channels {
+            channel.expire(*number, now, events);
             let Some(mut link) = rtc.channel(channel.library_id) else { continue };
-            while let Some(message) = channel.queue.front() {
+            while let Some(Queued { message, .. }) = channel.queue.front() {
                 match link.write(message.binary, &message.data) {
                     Ok(true) => {
                         channel.written += message.data.len() as u64;
                         progress = true;
                     }
                     Ok(false) => break,
-                    // A message that can never be sent counts as gone, or its credits would be lost.
                     Err(_) => {
-                        channel.written += message.data.len() as u64;
-                        channel.drained += message.data.len() as u64;
-                        events.push(PeerEvent::Drained(*number, message.data.len() as u64));
+                        let bytes = message.data.len();
+                        channel.drop_bytes(*number, bytes, events);
                     }
                 }
                 channel.queue.pop_front();

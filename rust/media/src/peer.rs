@@ -325,7 +325,7 @@ impl Peer {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
                     self.wake_at = Some(at);
-                    if self.phase != Phase::Connected || !self.channels.pump(&mut self.rtc, events) {
+                    if self.phase != Phase::Connected || !self.channels.pump(now, &mut self.rtc, events) {
                         break;
                     }
                     failed |= self.rtc.handle_input(Input::Timeout(now)).is_err();

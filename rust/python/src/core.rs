@@ -202,17 +202,18 @@ impl MediaCore {
         self.submit(Command::CloseSpeaker(speaker.into()))
     }
 
-    #[pyo3(signature = (peer, channel, label, ordered, max_retransmits, negotiated, /))]
+    /// `delivery`: whether in order, how often a message is sent again, for how many milliseconds.
+    #[pyo3(signature = (peer, channel, label, delivery, negotiated, /))]
     fn open_channel(
         &self,
         peer: &str,
         channel: u16,
         label: String,
-        ordered: bool,
-        max_retransmits: Option<u16>,
+        delivery: (bool, Option<u16>, Option<u16>),
         negotiated: bool,
     ) -> PyResult<()> {
-        let options = ChannelOptions { label, ordered, max_retransmits, negotiated };
+        let (ordered, max_retransmits, max_lifetime_ms) = delivery;
+        let options = ChannelOptions { label, ordered, max_retransmits, max_lifetime_ms, negotiated };
         self.submit(Command::OpenChannel(peer.into(), channel, options))
     }
 

@@ -17,8 +17,9 @@ pub(crate) fn to_tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTup
         Event::PeerConnected(peer) => ("peer_connected", peer.as_ref()).into_pyobject(py),
         Event::PeerClosed(peer, reason) => ("peer_closed", peer.as_ref(), reason_name(reason)).into_pyobject(py),
         Event::ChannelOpened(peer, number, options) => {
-            let retransmits = options.max_retransmits;
-            ("channel_opened", peer.as_ref(), number, options.label, options.ordered, retransmits).into_pyobject(py)
+            let (retransmits, lifetime_ms) = (options.max_retransmits, options.max_lifetime_ms);
+            ("channel_opened", peer.as_ref(), number, options.label, options.ordered, retransmits, lifetime_ms)
+                .into_pyobject(py)
         }
         Event::MessageReceived(peer, number, message) => {
             ("message_received", peer.as_ref(), number, contents(py, message)).into_pyobject(py)

@@ -27,12 +27,16 @@ class PlaneWires:
         member, peer = self._members.get(session), self._peer(session)
         if member is None or peer is None or not member.session.negotiation.has_channels:
             return False
-        retransmits = reliability.max_retransmits
-        if reliability.max_lifetime_ms is not None:
-            # DEVIATION: the plane bounds repeats, not time; one repeat for each 100 ms comes close on usual paths.
-            retransmits = max(1, reliability.max_lifetime_ms // 100)
         self._switchboard.submit(
-            OpenChannel(peer, number, label, reliability.ordered, retransmits, negotiated=negotiated)
+            OpenChannel(
+                peer,
+                number,
+                label,
+                reliability.ordered,
+                reliability.max_retransmits,
+                reliability.max_lifetime_ms,
+                negotiated=negotiated,
+            )
         )
         return True
 

@@ -199,6 +199,11 @@ class OpenChannel:
     label: str
     ordered: bool = True
     max_retransmits: int | None = None
+    """How often a message is sent again."""
+    max_lifetime_ms: int | None = None
+    """How long a message is sent again, up to 65,535 ms. Counts where `max_retransmits` is None; without either,
+    messages are sent until they have arrived.
+    """
     negotiated: bool = False
     """The peer knows the number already: nothing is announced in band."""
 

@@ -62,6 +62,7 @@ class ChannelOpened:
     label: str
     ordered: bool = True
     max_retransmits: int | None = None
+    max_lifetime_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,9 +296,9 @@ class LoopbackPlane:
             self._channel_credits.forget(lambda key: key == (command.peer, command.channel))
             return False
         match command:
-            case OpenChannel(peer, channel, label, ordered, max_retransmits):
+            case OpenChannel(peer, channel, label, ordered, max_retransmits, max_lifetime_ms):
                 remote.channels[channel] = label
-                self._post(ChannelOpened(peer, channel, label, ordered, max_retransmits))
+                self._post(ChannelOpened(peer, channel, label, ordered, max_retransmits, max_lifetime_ms))
             case SendMessage(peer, channel, data):
                 if not remote.deliver(channel, data):
                     self._channel_credits.forget(lambda key: key == (peer, channel))

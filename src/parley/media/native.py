@@ -232,8 +232,8 @@ class NativePlane:
                 self._submit_for_listener(command)
             case OpenSpeaker() | PushSpeech() | EndSpeech() | FlushSpeech() | CloseSpeaker():
                 self._submit_for_speaker(command)
-            case OpenChannel(peer, channel, label, ordered, max_retransmits, negotiated):
-                core.open_channel(peer, channel, label, ordered, max_retransmits, negotiated)
+            case OpenChannel(peer, channel, label, ordered, max_retransmits, max_lifetime_ms, negotiated):
+                core.open_channel(peer, channel, label, (ordered, max_retransmits, max_lifetime_ms), negotiated)
             case SendMessage(peer, channel, data):
                 core.send_message(peer, channel, data)
             case CloseChannel(peer, channel):

@@ -176,7 +176,11 @@ class WebRtcCall:
     def _take_of_channel(self, event: ChannelOpened | ChannelClosed | MessageReceived | ChannelDrained) -> None:
         match event:
             case ChannelOpened():
-                if event.ordered and event.max_retransmits is None and event.channel != self._unannounced:
+                if (
+                    event.ordered
+                    and event.max_retransmits is event.max_lifetime_ms is None
+                    and event.channel != self._unannounced
+                ):
                     self._channels[event.channel] = event
                     self._choose()
             case ChannelClosed():

@@ -102,6 +102,15 @@ def test_we_may_open_and_close_a_channel(harness: PlaneHarness) -> None:
     assert harness.run(20) == [ChannelClosed(ANN, 1)]
 
 
+def test_a_channel_may_give_its_messages_a_time_to_live(harness: PlaneHarness) -> None:
+    connected(harness, "ann")
+    harness.plane.submit(OpenChannel(ANN, 2, "cursor", max_lifetime_ms=200))
+    assert harness.run(20) == [ChannelOpened(ANN, 2, "cursor", max_lifetime_ms=200)]
+    harness.plane.submit(SendMessage(ANN, 2, "at once"))
+    harness.run(100)
+    assert [data for _, data in harness.remote("ann").messages] == ["at once"]
+
+
 def test_a_reader_that_stops_makes_us_wait_and_nobody_else(harness: PlaneHarness) -> None:
     with_channel(harness, "ann", "bob")
     remote = harness.remote("ann")

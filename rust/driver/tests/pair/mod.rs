@@ -225,7 +225,13 @@ impl Pair {
     }
 
     pub fn open_channel(&self, peer: &str, number: u16, label: &str) {
-        let options = ChannelOptions { label: label.into(), ordered: true, max_retransmits: None, negotiated: true };
+        let options = ChannelOptions {
+            label: label.into(),
+            ordered: true,
+            max_retransmits: None,
+            max_lifetime_ms: None,
+            negotiated: true,
+        };
         for core in [&self.server, self.client(peer)] {
             core.submit(0, Command::OpenChannel(peer.into(), number, options.clone())).unwrap();
         }

@@ -299,7 +299,7 @@ mod tests {
                         assert!(matches!(given, Delivery::Send(VIEWER, _)));
                     });
                 }
-                if self.frames % 5 == 0 {
+                if self.frames.is_multiple_of(5) {
                     self.router.review(self.now, |peer| if peer == VIEWER { carries } else { Carries::default() });
                 }
             }

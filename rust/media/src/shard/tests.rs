@@ -2,6 +2,7 @@
 
 mod camera;
 mod channels;
+mod codecs;
 mod crowd;
 mod eyes;
 mod hearing;
@@ -24,7 +25,13 @@ use crate::spec::{ItemId, ListenerId, SpeakerId};
 const OPEN: ListenerOptions = ListenerOptions { detect_speech: true, only_speech: false, pre_roll_ms: 500 };
 
 fn options(label: &str) -> ChannelOptions {
-    ChannelOptions { label: label.into(), ordered: true, max_retransmits: None, negotiated: false }
+    ChannelOptions {
+        label: label.into(),
+        ordered: true,
+        max_retransmits: None,
+        max_lifetime_ms: None,
+        negotiated: false,
+    }
 }
 
 fn text(data: &str) -> Message {
