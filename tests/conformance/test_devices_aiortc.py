@@ -18,7 +18,7 @@ import pytest_asyncio
 from device import Device, calling_device
 from event_order import order_faults
 from served import Served, parley_serve
-from spoken import heard, say, silence, word_error_rate
+from spoken import BYTES_PER_MS, edges, heard, say, silence, word_error_rate, words
 from websockets.asyncio.client import connect
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -95,8 +95,8 @@ async def test_a_device_without_a_data_channel_asks_and_hears_the_answer(server:
         await ask_and_hear(device)
 
 
-async def test_a_device_opens_its_channel_late_and_speaks_the_retired_dialect(server: Served) -> None:
-    """As firmware does that was written for the beta: offer to the old address, flat session."""
+async def test_a_device_with_firmware_for_the_beta_speaks_the_retired_dialect(server: Served) -> None:
+    """It offers to the old address, and its session is flat."""
     options: dict[str, Any] = {"path": "/v1/realtime?model=gpt-4o-realtime-preview", "channel": "esp_channel"}
     async with calling_device(server.url, **options) as device:
         created = await device.until("session.created")
@@ -119,3 +119,52 @@ async def test_a_device_that_announces_no_channel_is_heard_on_channel_0(server: 
         await device.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
         await device.until("session.created")
         assert (await device.until("session.updated"))["session"]["instructions"] == "Be brief."
+
+
+async def test_a_device_converses_without_events_and_opens_their_channel_late(server: Served) -> None:
+    """Its first channel is unordered, so it cannot carry events; SCTP is up, and nothing is said there."""
+    options: dict[str, Any] = {"channel": "telemetry", "channel_options": {"ordered": False}}
+    async with calling_device(server.url, **options) as device:
+        await device.until_told("open", "telemetry")
+        async with sideband(server, device):
+            await device.until("session.created")
+            await ask_and_hear(device)
+        before = len(device.events)
+        await device.order("open", label="oai-events")
+        await device.until("session.created")
+        await device.send("session.update", session={"type": "realtime", "instructions": "Be brief."})
+        assert (await device.until("session.updated"))["session"]["instructions"] == "Be brief."
+        await device.speak(say(QUESTION) + silence(300))
+        done = await device.until("response.done")
+        await device.until("output_audio_buffer.stopped")
+        kinds = [event["type"] for event in device.events[before:]]
+        assert kinds.count("session.created") == kinds.count("response.done") == 1
+        await asyncio.sleep(0.5)
+        _, *later = (await device.recording()).utterances(pause_ms=1_500)
+        transcript = done["response"]["output"][0]["content"][0]["transcript"]
+        assert word_error_rate(transcript, await asyncio.to_thread(heard, b"".join(later))) <= 0.2
+        assert device.of("error") == []
+
+
+async def test_push_to_talk_takes_the_last_word_though_it_is_committed_at_once(server: Served) -> None:
+    question = "Please tell me the name of the largest city in Texas"
+    said = say(question)
+    said = said[: edges(said)[1] * BYTES_PER_MS]
+    async with calling_device(server.url, channel="oai-events") as device:
+        await device.until("session.created")
+        hearing = {"turn_detection": None, "transcription": {"model": "whisper-1"}}
+        await device.send("session.update", session={"type": "realtime", "audio": {"input": hearing}})
+        updated = await device.until("session.updated")
+        assert updated["session"]["audio"]["input"]["turn_detection"] is None
+        await device.send("input_audio_buffer.clear")
+        await device.until("input_audio_buffer.cleared")
+        await device.speak(said)
+        await device.send("input_audio_buffer.commit")
+        await device.send("response.create")
+        transcribed = await device.until("conversation.item.input_audio_transcription.completed")
+        assert word_error_rate(question, transcribed["transcript"]) <= 0.2, transcribed["transcript"]
+        assert words(transcribed["transcript"])[-1] == words(question)[-1]
+        assert (await device.until("response.done"))["response"]["status"] == "completed"
+        await device.until("output_audio_buffer.stopped")
+        assert order_faults(device.events) == []
+        assert device.of("error") == device.of("input_audio_buffer.speech_started") == []

@@ -22,6 +22,7 @@ import aiortc.rtcrtpsender
 import av
 from aiortc.codecs.base import Encoder
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+from aiortc.rtp import RtcpByePacket
 
 RATE_HZ = 48_000
 FRAME = 960
@@ -142,6 +143,14 @@ class Ears:
             await take(receiver, packet, arrival_time_ms)
 
         aiortc.RTCRtpReceiver._handle_rtp_packet = noted
+        take_report = aiortc.RTCRtpReceiver._handle_rtcp_packet
+
+        async def noted_report(receiver: Any, packet: Any) -> None:
+            if isinstance(packet, RtcpByePacket):
+                tell(goodbye=packet.sources)
+            await take_report(receiver, packet)
+
+        aiortc.RTCRtpReceiver._handle_rtcp_packet = noted_report
 
     async def listen(self, track: Any) -> None:
         while True:
@@ -189,9 +198,9 @@ class Ears:
 
 
 class Device:
-    """`url`, `key`, `path`: where to call. `channel`: a label, or null for none. `codec`: opus or PCMU. `narrow`: 8 kHz
-    Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead of the server's addresses.
-    `camera`: the colour that it shows, or null for none.
+    """`url`, `key`, `path`: where to call. `channel`: a label, or null for none; `channel_options`: its options. `codec`:
+    opus or PCMU. `narrow`: 8 kHz Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead
+    of the server's addresses. `camera`: the colour that it shows, or null for none.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -203,8 +212,8 @@ class Device:
         self.channel: Any = None
         self.listening: asyncio.Task[None] | None = None
 
-    def open(self, label: str) -> None:
-        self.channel = self.peer.createDataChannel(label, **self.options.get("channel_options", {}))
+    def open(self, label: str, options: dict[str, Any]) -> None:
+        self.channel = self.peer.createDataChannel(label, **options)
         self.channel.on("open", lambda: tell(open=label))
         self.channel.on("close", lambda: tell(closed=label))
         self.channel.on("message", lambda text: tell(event=json.loads(text)))
@@ -221,7 +230,7 @@ class Device:
         if self.camera is not None:
             self.peer.addTrack(self.camera)
         if options.get("channel"):
-            self.open(options["channel"])
+            self.open(options["channel"], options.get("channel_options", {}))
 
         def on_track(track: Any) -> None:
             self.listening = asyncio.ensure_future(self.ears.listen(track))
@@ -274,7 +283,7 @@ class Device:
             case "send":
                 self.channel.send(json.dumps(order["event"]))
             case "open":
-                self.open(order["label"])
+                self.open(order["label"], {})
             case "show" if self.camera is not None:
                 self.camera.colour = order["colour"]
                 (self.camera.on.set if order["colour"] else self.camera.on.clear)()
