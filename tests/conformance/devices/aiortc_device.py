@@ -198,7 +198,7 @@ class Ears:
 
 
 class Device:
-    """`url`, `key`, `path`: where to call. `channel`: a label, or null for none; `channel_options`: its options. `codec`:
+    """`url`, `key`, `path`: where to call. `channel`: a label, or null for none; `channel_options`: its own. `codec`:
     opus or PCMU. `narrow`: 8 kHz Opus. `candidates`: whether the offer has any. `relay`: [host, port] to call instead
     of the server's addresses. `camera`: the colour that it shows, or null for none.
     """
