@@ -50,6 +50,7 @@ class Session {
     this.connection.addEventListener("iceconnectionstatechange", () =>
       this.states.push(this.connection.iceConnectionState),
     );
+    this.told = [];
     this.ears = new Map();
     this.screens = new Map();
   }
@@ -101,6 +102,17 @@ class Session {
     }
     for (const { mid } of reply.tracks) this.watch(mid);
     return reply.tracks.map(({ mid }) => mid);
+  }
+
+  /** Open `server-events`; what the server tells is kept in `told`. */
+  async establish() {
+    this.connection.addEventListener("datachannel", ({ channel }) =>
+      channel.addEventListener("message", ({ data }) => this.told.push(JSON.parse(data))),
+    );
+    const reply = await this.ask("POST", `/sessions/${this.id}/datachannels/establish`, {});
+    await this.connection.setRemoteDescription(reply.sessionDescription);
+    await this.connection.setLocalDescription();
+    await this.described("PUT", "renegotiate", {});
   }
 
   /** Send our description; apply the other's where there is one. */
