@@ -60,5 +60,27 @@ def test_a_data_channel_carries_both_ways(report: dict[str, Any]) -> None:
     assert (report["message"], report["reply"]) == ("hello", "and back")
 
 
+def test_the_right_to_answer_is_taken_and_given(report: dict[str, Any]) -> None:
+    told = report["channels"]
+    number = told["ids"][0]
+    for step, allowed in (("taken", False), ("given", True)):
+        (item,) = told[step]["dataChannels"]
+        assert (item["id"], item["canReply"], item["dataChannelName"]) == (number, allowed, "chat")
+    assert told["answered"] == "with the right", "and nothing before it"
+
+
+def test_a_channel_is_closed_for_its_subscriber_alone(report: dict[str, Any]) -> None:
+    told = report["channels"]
+    assert told["closed"] == {"dataChannels": [{"id": told["ids"][0]}]}
+    assert told["states"] == ["open", "closed"]
+
+
+def test_a_subscriber_that_acknowledges_hears_nothing_before(report: dict[str, Any]) -> None:
+    told = report["channels"]
+    assert told["waited"] is True
+    assert told["acknowledged"] == "after it"
+    assert told["ids"][0] != told["ids"][1]
+
+
 def test_a_puller_is_told_that_its_track_ended(report: dict[str, Any]) -> None:
     assert report["ended"] == "voice"

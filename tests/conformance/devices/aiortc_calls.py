@@ -13,6 +13,46 @@ from typing import Any
 
 from aiortc_peer import Api, Peer, Tone, hear
 
+SETTLES_S = 0.5
+"""Longer than a message takes that does not come."""
+
+
+async def grants(human: Peer, listener: Peer, mouth: Any, ear: Any, said: asyncio.Queue[Any]) -> dict[str, Any]:
+    """Take the right to answer and give it again, close a channel, and subscribe anew with an acknowledgement."""
+    chat = {"location": "remote", "sessionId": human.session, "dataChannelName": "chat"}
+    report: dict[str, Any] = {}
+    report["taken"] = await listener.ask("/datachannels/update", {"dataChannels": [chat | {"canReply": False}]}, "PUT")
+    ear.send("without the right")
+    await asyncio.sleep(SETTLES_S)
+    report["given"] = await listener.ask("/datachannels/update", {"dataChannels": [chat | {"canReply": True}]}, "PUT")
+    ear.send("with the right")
+    while (answer := await asyncio.wait_for(said.get(), 10)) == "hello":
+        pass
+    report["answered"] = answer
+
+    closed = asyncio.Event()
+    ear.on("close", closed.set)
+    report["closed"] = await listener.ask("/datachannels/close", {"dataChannels": [{"id": ear.id}]}, "PUT")
+    await asyncio.wait_for(closed.wait(), 10)
+    report["states"] = [mouth.readyState, ear.readyState]
+
+    again = await listener.ask("/datachannels/new", {"dataChannels": [chat | {"waitForAck": True}]})
+    second = listener.pc.createDataChannel("chat", negotiated=True, id=again["dataChannels"][0]["id"])
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    second.on("message", heard.put_nowait)
+    mouth.send("before the acknowledgement")
+    await asyncio.sleep(SETTLES_S)
+    report["waited"] = heard.empty()
+    second.send("ready")
+    for _ in range(40):
+        mouth.send("after it")
+        await asyncio.sleep(0.25)
+        if not heard.empty():
+            break
+    report["acknowledged"] = await asyncio.wait_for(heard.get(), 10)
+    report["ids"] = [ear.id, second.id]
+    return report
+
 
 async def main() -> None:
     asked = json.loads(sys.argv[1])
@@ -79,6 +119,7 @@ async def main() -> None:
     while (message := await asyncio.wait_for(said.get(), 10)) == "hello":
         pass
     report["reply"] = message
+    report["channels"] = await grants(human, listener, mouth, ear, said)
 
     await api.ask("DELETE", f"/sessions/{endpoint.session}")
     while (notice := await asyncio.wait_for(told.get(), 10))["type"] != "track.ended":
