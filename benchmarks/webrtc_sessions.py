@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 20.0
 PARLEY_SESSIONS = 48
 ECHO_SESSIONS = 6
+FRAMES_PER_SECOND = 50
 FEW, MANY = 24, 96
 
 
@@ -74,6 +75,7 @@ def _talk(port: int, process: subprocess.Popen[str], **options: object) -> dict[
     figures = generator.figures()
     figures["share"] = (cpu_seconds(process) - before) / (time.perf_counter() - started) / figures["connected"]
     figures["threads"] = _threads(process)
+    figures["talking"] = float(str(options["talking_percent"])) / 100
     return figures
 
 
@@ -124,6 +126,7 @@ def main() -> None:
         print(
             f"{name:>23} {figures['connected']:>9.0f} {figures['share']:>10.2%} {1 / figures['share']:>9.0f} "
             f"{figures['pacing_p99_ms']:>8.1f} ms {rate:>10.1f}"
+            f"{'' if rate >= 0.98 * FRAMES_PER_SECOND * figures['talking'] else '  starved: not to be used'}"
         )
     for name, figures in rows:
         print(
