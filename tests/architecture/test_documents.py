@@ -52,3 +52,10 @@ def test_every_make_verb_that_the_documents_show_is_one() -> None:
 def test_the_list_of_deviations_is_what_the_sources_say() -> None:
     checked = subprocess.run([sys.executable, "tools/deviations.py", "--check"], cwd=ROOT, check=False)
     assert checked.returncode == 0, "run: python tools/deviations.py"
+
+
+def test_codes_are_found_wherever_they_are_given() -> None:
+    """One of each way: by name, by position, as a default, in a JSON object; of events and of HTTP."""
+    page = (ROOT / "docs/reference/compatibility.md").read_text(encoding="utf-8")
+    for code in ("model_not_found", "invalid_api_key", "transcription_timeout", "engine_error", "event_too_large"):
+        assert f"| `{code}` |" in page

@@ -33,7 +33,7 @@ from parley.protocol.realtime.request_faults import Refused, convert, is_object,
 from parley.protocol.realtime.request_shapes import normal_item, response_params, session_patch
 from parley.protocol.realtime.session_config import SessionPatch
 
-__all__ = ["MAX_APPEND_BYTES", "SUPPORTED_TYPES", "decode_client_event", "parse_session_patch"]
+__all__ = ["BETA_TYPES", "MAX_APPEND_BYTES", "SUPPORTED_TYPES", "decode_client_event", "parse_session_patch"]
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 """Decoded audio one append may carry (Realtime API, input_audio_buffer.append)."""
@@ -97,7 +97,7 @@ SUPPORTED_TYPES = (
 )
 """GA's events."""
 
-_BETA_TYPES = ("transcription_session.update",)
+BETA_TYPES = ("transcription_session.update",)
 """Beta's, beyond those that GA kept."""
 
 
@@ -187,7 +187,7 @@ def _frame_fault(frame: str | bytes, error: msgspec.ValidationError) -> ClientFa
     kind = value.get("type")
     if not isinstance(kind, str):
         return ClientFault(code="invalid_event", param="type", event_id=event_id, message="The event has no `type`.")
-    if kind not in (*SUPPORTED_TYPES, *_BETA_TYPES):
+    if kind not in (*SUPPORTED_TYPES, *BETA_TYPES):
         supported = ", ".join(f"'{name}'" for name in SUPPORTED_TYPES)
         shown = kind if len(kind) <= 64 else kind[:64] + "…"
         return ClientFault(
