@@ -11,6 +11,7 @@ NAMES = (
     "audio_core",
     "forwarding",
     "fan_out",
+    "simulcast",
     "engines_local",
     "keyless_turns",
     "added_latency",
