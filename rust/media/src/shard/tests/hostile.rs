@@ -1,7 +1,8 @@
 //! Peers that know the keys and lie: what they protect is damaged before, so that every check of integrity lets it pass.
 //!
 //! The client's cryptography damages plaintext: SRTP and SRTCP contents, and SCTP packets with a corrected checksum. A
-//! server whose cryptography panics on a sign shows that a panic inside one peer ends that peer.
+//! server whose cryptography panics on a sign shows that a panic inside one peer ends that peer; the same server
+//! counts what it opens and seals.
 
 use std::cell::Cell;
 
@@ -17,6 +18,8 @@ use super::*;
 
 /// What makes a `TRAP` panic, as the beginning of an RTP payload.
 const SIGN: &[u8] = b"now fall over";
+/// What a `TRAP` counts, as the beginning of an RTP payload.
+const COUNTED: &[u8] = b"count me";
 
 /// Second bytes that make a packet RTCP (RFC 5761 §4).
 const RTCP_TYPES: std::ops::RangeInclusive<u8> = 200..=207;
@@ -27,6 +30,8 @@ thread_local! {
     static RANDOM: Cell<u64> = const { Cell::new(1) };
     /// How many RTCP packets have been damaged.
     static DAMAGED_REPORTS: Cell<u64> = const { Cell::new(0) };
+    static OPENED: Cell<usize> = const { Cell::new(0) };
+    static SEALED: Cell<usize> = const { Cell::new(0) };
 }
 
 fn roll(below: usize) -> usize {
@@ -103,6 +108,7 @@ impl AeadAes256GcmCipher for LyingCipher {
 
 impl AeadAes256GcmCipher for TrapCipher {
     fn encrypt(&mut self, iv: &[u8; 12], aad: &[u8], input: &[u8], output: &mut [u8]) -> Result<(), CryptoError> {
+        SEALED.set(SEALED.get() + usize::from(input.starts_with(COUNTED)));
         self.0.encrypt(iv, aad, input, output)
     }
 
@@ -114,6 +120,7 @@ impl AeadAes256GcmCipher for TrapCipher {
         output: &mut [u8],
     ) -> Result<usize, CryptoError> {
         let length = self.0.decrypt(iv, aads, input, output)?;
+        OPENED.set(OPENED.get() + usize::from(output[..length].starts_with(COUNTED)));
         assert!(!output[..length].windows(SIGN.len()).any(|window| window == SIGN), "a sign that the test has sent");
         Ok(length)
     }
@@ -299,11 +306,41 @@ fn a_peer_that_lies_with_the_right_keys_breaks_nothing_and_disturbs_nobody() {
     assert!(DAMAGED_REPORTS.get() > 0, "no report was damaged");
 }
 
+/// A world whose server traps and counts.
+fn trapped(seed: u64) -> World {
+    let mut world = World::new(seed);
+    let trap = CryptoProvider { srtp_provider: &Trap, ..(*world.server.crypto).clone() };
+    world.server = world.server.with_crypto(trap);
+    world.shard = Shard::new(world.server.clone(), world.now);
+    world
+}
+
+#[test]
+fn a_packet_is_opened_once_for_all_shards_and_sealed_once_for_each_subscriber() {
+    let mut world = trapped(6);
+    world.add("ann");
+    let subscribers = [(0, "bob"), (1, "carol"), (1, "dave")];
+    for (shard, name) in subscribers {
+        world.add_on(shard, name, |_| {});
+    }
+    world.run(1_000);
+    for (shard, name) in subscribers {
+        let (peer, mid, publication) = (name.into(), "0".into(), "ann/mic".into());
+        world.command_on(shard, Command::Subscribe { peer, mid, publication, wish: LayerWish::default() });
+    }
+    world.run(100);
+    world.client_mut("ann").speak(vec![COUNTED.to_vec(); 50]);
+    world.run(1_500);
+    for (_, name) in subscribers {
+        assert_eq!(world.client(name).packets.len(), 50, "{name}");
+    }
+    assert_eq!((OPENED.get(), SEALED.get()), (50, 150));
+    assert_eq!(world.told(|e| matches!(e, Event::AudioHeard(..))), 0);
+}
+
 #[test]
 fn a_panic_inside_one_peer_ends_that_peer() {
-    let mut world = World::new(4);
-    let trap = CryptoProvider { srtp_provider: &Trap, ..(*world.shard.identity.crypto).clone() };
-    world.shard = Shard::new(world.shard.identity.with_crypto(trap), world.now);
+    let mut world = trapped(4);
     for name in ["ann", "bob"] {
         world.add(name);
     }

@@ -257,7 +257,7 @@ pub struct World {
     /// Datagrams that the server sent to nobody.
     pub strays: Vec<SocketAddr>,
     pub last_from_client: Option<Vec<u8>>,
-    server: Identity,
+    pub server: Identity,
     clients: BTreeMap<String, Client>,
     wire: BTreeMap<(Instant, u64), Flight>,
     sent: u64,
