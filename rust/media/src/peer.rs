@@ -402,6 +402,7 @@ impl Peer {
 
     /// Say goodbye at once, as far as it can be said. Nothing comes from this peer any more.
     pub fn goodbye(&mut self, now: Instant, transmits: &mut Vec<Transmit>) {
+        let said_before = transmits.len();
         if self.rtc.close().is_ok() && self.rtc.handle_input(Input::Timeout(now)).is_ok() {
             for _ in 0..MAX_OUTPUTS {
                 match self.rtc.poll_output() {
@@ -411,6 +412,9 @@ impl Peer {
                 }
             }
         }
+        // The library says its close_notify first, behind which nobody reads the BYE. RTCP begins with 128 to 191
+        // (RFC 7983 §7).
+        transmits[said_before..].sort_by_key(|transmit| !matches!(transmit.contents[..], [128..=191, ..]));
         self.phase = Phase::Gone;
     }
 

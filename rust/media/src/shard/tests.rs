@@ -96,6 +96,17 @@ fn a_peer_connects_in_either_role_and_is_removed_with_a_goodbye() {
 }
 
 #[test]
+fn the_end_of_streams_is_told_before_the_end_of_encryption() {
+    let mut world = connected();
+    let (now, mut transmits) = (world.now, Vec::new());
+    world.client_mut("ann").peer.goodbye(now, &mut transmits);
+    let first = |which: &dyn Fn(&[u8]) -> bool| transmits.iter().position(|transmit| which(&transmit.contents));
+    let (bye, dtls) =
+        (first(&|data| matches!(data, [128..=191, 203, ..])), first(&|data| matches!(data, [20..=63, ..])));
+    assert!(bye.is_some() && dtls.is_some() && bye < dtls, "{bye:?}, {dtls:?}");
+}
+
+#[test]
 fn the_ai_hears_what_the_peer_says() {
     let mut world = connected();
     listen(&mut world);
