@@ -12,12 +12,15 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from running_server import KEY, running_server
+from sdp_kit import offer_text
 from websockets.asyncio.client import connect
 
+from parley.media.loopback import LoopbackPlane
 from parley.server.certificate import self_signed
 from parley.server.settings import Settings
 
@@ -63,13 +66,13 @@ def caddy(upstream: int, port: int, tls: tuple[Path, Path], place: Path) -> list
 
 
 @asynccontextmanager
-async def proxied(name: str, root_path: str, place: Path) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
+async def proxied(name: str, root_path: str, place: Path, **options: Any) -> AsyncIterator[tuple[str, ssl.SSLContext]]:
     """Give the base URL below which the proxy shows a server with keys, and whom to trust."""
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed (apt install {'nginx-light' if name == 'nginx' else name})")
     tls = self_signed(("127.0.0.1",), place, datetime.datetime.now(datetime.UTC))
     port = free_port()
-    async with running_server(Settings(api_keys=(KEY,), root_path=root_path)) as server:
+    async with running_server(Settings(api_keys=(KEY,), root_path=root_path), **options) as server:
         command = {"nginx": nginx, "caddy": caddy}[name](server.port, port, tls, place)
         quiet = asyncio.subprocess.DEVNULL
         home = {"HOME": str(place), "PATH": "/usr/sbin:/usr/bin:/bin"}
@@ -115,3 +118,21 @@ async def test_everything_works_behind_the_example(name: str, root_path: str, tm
         assert "response.output_audio.delta" in kinds
         refused = await client.get(url + "/v1/models")
         assert refused.status_code == 401
+
+
+@pytest.mark.parametrize(("name", "root_path"), [("nginx", "/voice"), ("caddy", ""), ("caddy", "/voice")])
+async def test_a_call_is_placed_and_hung_up_through_the_proxy(name: str, root_path: str, tmp_path: Path) -> None:
+    offer = offer_text("chromium_audio_and_data")
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/sdp"}
+    async with (
+        proxied(name, root_path, tmp_path, plane=LoopbackPlane()) as (url, trusting),
+        httpx.AsyncClient(verify=trusting, trust_env=False, timeout=15, headers=headers) as client,
+    ):
+        placed = await client.post(f"{url}/v1/realtime/calls?model=m", content=offer)
+        assert placed.status_code == 201, placed.text
+        assert placed.text.startswith("v=0")
+        location = placed.headers["location"]
+        assert re.fullmatch(rf"{root_path}/v1/realtime/calls/rtc_\w+", location)
+        address = httpx.URL(url).join(location)
+        assert (await client.post(f"{address}/hangup")).status_code == 200
+        assert (await client.post(f"{address}/hangup")).status_code == 404
