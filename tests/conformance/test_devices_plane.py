@@ -6,9 +6,10 @@ Spoken in and recognised out, like `test_devices_aiortc`, which has the foreign 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from plane_device import PlaneDevice, calling_plane
 from sdp_kit import offer_text
 from served import Served, parley_serve
 from spoken import heard, say, silence, word_error_rate
+from websockets.asyncio.client import connect
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -61,14 +63,23 @@ async def test_a_libpeer_shaped_offer_is_a_conversation_in_the_retired_dialect(s
         assert order_faults(device.events, beta=True) == []
 
 
-async def test_a_libpeer_shaped_offer_without_channels_hears_an_answer(server: Served) -> None:
+async def test_a_libpeer_shaped_offer_without_channels_hears_the_answer_that_a_sideband_reads(server: Served) -> None:
     offer = offer_text("unverified_libpeer_opus_only")
     async with calling_plane(server.url + BETA, offer) as device:
         assert not re.search("m=application", device.answer)
-        await device.speak(silence(300) + say("What can you do?") + silence(300))
-        await asyncio.sleep(6)
+        address = f"{server.websocket_url}/v1/realtime?call_id={device.location.rsplit('/', 1)[-1]}"
+        async with connect(address, proxy=None, max_size=None) as sideband:
+            await device.speak(silence(300) + say("What can you do?") + silence(300))
+            events: list[dict[str, Any]] = []
+            async with asyncio.timeout(60):
+                while not events or events[-1]["type"] != "output_audio_buffer.stopped":
+                    events.append(json.loads(await sideband.recv()))
+        await asyncio.sleep(0.5)
+        (done,) = [event for event in events if event["type"] == "response.done"]
+        transcript = done["response"]["output"][0]["content"][0]["transcript"]
         read = await asyncio.to_thread(heard, bytes(device.heard))
-        assert len(read.split()) >= 4, read
+        assert len(transcript.split()) >= 4
+        assert word_error_rate(transcript, read) <= 0.2, (transcript, read)
 
 
 async def test_ice_restarts_in_the_middle_of_a_conversation(server: Served) -> None:
