@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from client_venvs import client_python
 
 ROOT = Path(__file__).resolve().parents[2]
 COPYLEFT = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
@@ -31,11 +32,27 @@ def test_a_runtime_package_is_permissive(name: str) -> None:
         pytest.fail(f"{name} is copyleft: {stated}")
 
 
+def copyleft_files(package: metadata.Distribution) -> list[str]:
+    """Name the files of a package that are libraries known to be under the GPL, or to be built with such."""
+    suspects = re.compile(r"lib(x264|x265|espeak|fftw3|avcodec|avformat|mp3lame|readline)", re.IGNORECASE)
+    return [file.name for file in package.files or [] if suspects.search(file.name)]
+
+
 @pytest.mark.parametrize("name", locked())
 def test_a_runtime_package_bundles_no_copyleft_library(name: str) -> None:
-    suspects = re.compile(r"lib(x264|x265|espeak|fftw3|avcodec|avformat|mp3lame|readline)", re.IGNORECASE)
-    for file in metadata.distribution(name).files or []:
-        assert not suspects.search(file.name), f"{name} bundles {file}"
+    assert copyleft_files(metadata.distribution(name)) == []
+
+
+@pytest.mark.conformance
+@pytest.mark.timeout(180)
+def test_a_package_that_bundles_copyleft_libraries_is_found_out() -> None:
+    """aiortc's codecs are such a package, which is why the client for devices is an extra."""
+    (packages,) = client_python("aiortc").parents[1].glob("lib/python3*/site-packages")
+    (codecs,) = metadata.distributions(name="av", path=[str(packages)])
+    found = " ".join(copyleft_files(codecs))
+    assert "libx264" in found
+    assert "libx265" in found
+    assert "av" not in locked()
 
 
 def test_the_crates_are_permissive() -> None:
