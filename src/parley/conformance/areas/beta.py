@@ -177,6 +177,33 @@ async def _cancel(bench: Bench) -> None:
         expect_equal(at(await peer.until("response.done"), "response.status"), "cancelled", "status")
 
 
+async def _truncate(bench: Bench) -> None:
+    """Cut a spoken item with `conversation.item.truncate`."""
+    async with bench.open(beta=True) as peer:
+        await _change(peer, turn_detection=None)
+        await peer.send("response.create", response={"instructions": SAY, "modalities": ["text", "audio"]})
+        item_id = (await peer.until("response.audio.delta"))["item_id"]
+        await peer.send("response.cancel")
+        await peer.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=0)
+        cut = await peer.until("conversation.item.truncated")
+        expect_equal((cut["item_id"], cut["audio_end_ms"]), (item_id, 0), "item_id, audio_end_ms")
+
+
+async def _items(bench: Bench) -> None:
+    """Retrieve and delete items, and clear the buffer, with the events of ever."""
+    async with bench.open(beta=True) as peer:
+        part = {"type": "input_text", "text": "Hello."}
+        await peer.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+        item_id = at(await peer.until("conversation.item.created"), "item.id")
+        await peer.send("conversation.item.retrieve", item_id=item_id)
+        shown = await peer.until("conversation.item.retrieved")
+        expect_equal(at(shown, "item.content.0.text"), "Hello.", "item.content.0.text")
+        await peer.send("conversation.item.delete", item_id=item_id)
+        expect_equal((await peer.until("conversation.item.deleted"))["item_id"], item_id, "item_id")
+        await peer.send("input_audio_buffer.clear")
+        await peer.until("input_audio_buffer.cleared")
+
+
 async def _error(bench: Bench) -> None:
     """Answer a mistake with the same error as ever."""
     async with bench.open(beta=True) as peer:
@@ -262,9 +289,12 @@ CHECKS: tuple[Check, ...] = (
         _response_fields,
         _call,
         _cancel,
+        _truncate,
         needs=("beta",),
     ),
-    *checks("beta", _error, _transcription, _sessions, _sessions_dialect, _transcription_sessions, needs=("beta",)),
+    *checks(
+        "beta", _error, _items, _transcription, _sessions, _sessions_dialect, _transcription_sessions, needs=("beta",)
+    ),
     *(_mistake(name, value) for name, value in _MISTAKES),
     *checks("beta", _turn, needs=("beta", "speech")),
 )
