@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from device import Device, calling_device
@@ -168,3 +169,17 @@ async def test_push_to_talk_takes_the_last_word_though_it_is_committed_at_once(s
         await device.until("output_audio_buffer.stopped")
         assert order_faults(device.events) == []
         assert device.of("error") == device.of("input_audio_buffer.speech_started") == []
+
+
+async def test_a_device_that_is_hung_up_gets_a_goodbye(server: Served) -> None:
+    async with calling_device(server.url, channel="oai-events") as device:
+        await device.until("session.created")
+        await device.send("response.create")
+        await device.until("output_audio_buffer.stopped")
+        answer = (await device.until_told("answer"))["answer"]
+        hangup = f"{server.url}/v1/realtime/calls/{device.call_id}/hangup"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.post(hangup)).status_code == 200
+        goodbye = await device.until_told("goodbye")
+        assert goodbye["goodbye"] == [int(re.findall(r"a=ssrc:(\d+)", answer)[0])]
+        await device.until_told("state", "closed")
