@@ -36,12 +36,13 @@ pub(super) struct Reviews {
 }
 
 /// What a peer's estimator was asked to find. It looks for more where more is asked for, so where somebody waits for a
-/// better layer it is asked again and again, ever more rarely: each look costs a short burst.
+/// better layer it is asked again and again, ever more rarely: each look costs a short burst. Where a look found half as
+/// much again the network has opened, and the next one comes soon.
 #[derive(Default)]
 struct Asked {
     demand: Option<PeerDemand>,
     desired: u64,
-    again_at: Option<Instant>,
+    asked_at: Option<Instant>,
     pause: Duration,
     /// What it had found when it was asked last.
     found: Option<u64>,
@@ -58,18 +59,20 @@ enum Look {
 impl Asked {
     fn next(&mut self, now: Instant, demand: &PeerDemand, found: Option<u64>) -> Option<Look> {
         let stuck = found.is_some() && found == self.found && self.pause > FIRST_LOOK;
+        let opened = found.zip(self.found).is_some_and(|(found, before)| found * 2 > before * 3);
+        let pause = if opened { FIRST_LOOK } else { self.pause };
         let look = if self.demand.as_ref().is_none_or(|asked| !asked.is_like(demand)) {
             self.demand = Some(demand.clone());
             (self.desired, self.pause) = (demand.desired, FIRST_LOOK);
             Look::For(self.desired)
-        } else if demand.waits && self.again_at.is_some_and(|at| now >= at) {
+        } else if demand.waits && self.asked_at.is_some_and(|at| now >= at + pause) {
             self.desired += 1;
-            self.pause = (self.pause * 2).min(RAREST_LOOK);
+            self.pause = if opened { FIRST_LOOK } else { (self.pause * 2).min(RAREST_LOOK) };
             if stuck { Look::Anew(self.desired) } else { Look::For(self.desired) }
         } else {
             return None;
         };
-        (self.again_at, self.found) = (Some(now + self.pause), found);
+        (self.asked_at, self.found) = (Some(now), found);
         Some(look)
     }
 }
