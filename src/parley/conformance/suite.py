@@ -19,7 +19,7 @@ from parley.conformance.ordering import NOT_IN_BETA, RULES, breaches, ga_name
 from parley.conformance.report import Outcome, Report, Result
 from parley.conformance.speech import NoVoice, prepared
 
-__all__ = ["DEFAULT_WAIT_S", "Unreachable", "all_checks", "run_checks"]
+__all__ = ["DEFAULT_WAIT_S", "Unreachable", "all_checks", "judge_order", "run_checks"]
 
 DEFAULT_WAIT_S = 20.0
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
@@ -63,7 +63,7 @@ async def run_checks(
     async with asyncio.TaskGroup() as group:
         for _ in range(parallel):
             group.create_task(work())
-    judged = [*_judge_shapes(bench.logs, whole=len(chosen) == len(ALL)), *_judge_order(bench.logs)]
+    judged = [*_judge_shapes(bench.logs, whole=len(chosen) == len(ALL)), *judge_order(bench.logs)]
     for result in judged:
         on_result(result)
     return Report((*(results[check.id] for check in chosen), *judged))
@@ -133,7 +133,7 @@ def _judge_shapes(logs: list[Log], *, whole: bool) -> Iterator[Result]:
                 yield Result(f"{about}/shape", about, claim, "skipped", _UNSEEN)
 
 
-def _judge_order(logs: list[Log]) -> Iterator[Result]:
+def judge_order(logs: list[Log]) -> Iterator[Result]:
     """Give one verdict per dialect and ordering rule over all of its conversations."""
     for beta, subject in ((False, "ordering"), (True, "beta ordering")):
         judged = [log for log in logs if log.beta is beta]

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from parley.conformance import Report, Result, Target
+from parley.conformance.bench import Log
 from parley.conformance.check import CheckFailed, at, expect_equal
 from parley.conformance.event_shapes import BETA_EVENTS, BETA_ONLY, GA_EVENTS, GA_ONLY
+from parley.conformance.ordering import NOT_IN_BETA, RULES
 from parley.conformance.shapes import INT, STR, Shape, either, fixed, list_of, maybe, null, obj, tagged
+from parley.conformance.suite import judge_order
 
 ITEM: dict[str, Any] = {
     "id": "a", "object": "realtime.item", "type": "message", "role": "assistant", "status": "completed",
@@ -51,6 +54,28 @@ def test_the_dialects_share_no_name_that_only_one_of_them_has() -> None:
     assert "response.output_audio.delta" in GA_ONLY
     assert "response.audio.delta" in BETA_ONLY
     assert not GA_ONLY & BETA_ONLY
+
+
+def judged(*kinds: str, beta: bool = False) -> dict[str, str]:
+    events = [{"type": kind, "event_id": kind} for kind in kinds]
+    return {result.id: result.outcome for result in judge_order([Log(events, beta=beta)])}
+
+
+def test_a_rule_that_nothing_was_about_is_skipped() -> None:
+    outcomes = judged("session.created")
+    assert outcomes["ordering/greeting-first"] == "passed"
+    assert outcomes["ordering/done-once"] == outcomes["ordering/buffer-ends-once"] == "skipped"
+    assert set(outcomes) == {f"ordering/{rule}" for rule in RULES}
+
+
+def test_a_broken_rule_fails_even_if_only_its_breach_was_seen() -> None:
+    assert judged("input_audio_buffer.cleared")["ordering/greeting-first"] == "failed"
+
+
+def test_betas_order_is_judged_apart_by_the_rules_that_can_hold() -> None:
+    outcomes = judged("transcription_session.created", beta=True)
+    assert outcomes["beta ordering/greeting-first"] == "passed"
+    assert set(outcomes) == {f"beta ordering/{rule}" for rule in set(RULES) - NOT_IN_BETA}
 
 
 @pytest.mark.parametrize(
