@@ -112,6 +112,21 @@ def test_the_answer_comes_within_three_seconds_and_the_page_says_how_fast(talk: 
     assert "answered in" in talk.lines("Parley")[1]["aside"]
 
 
+def test_the_page_knows_how_its_line_is(talk: Talk, transport: str) -> None:
+    line = talk.seen["line"]
+    if transport == "websocket":
+        assert line == []
+        return
+    # While the browser moves from one pair of addresses to a better one, it may name none.
+    looks = [look for look in line if look["codec"] and look["path"]]
+    assert len(looks) >= 5
+    assert {look["codec"] for look in looks} == {"Opus"}
+    assert {look["lossIn"] for look in looks if "lossIn" in look} == {0}
+    assert {look["lossOut"] for look in looks if "lossOut" in look} == {0}
+    assert all(0 <= look["roundTripMs"] < 1_000 for look in looks)
+    assert max(look.get("inKbps", 0) for look in looks) > 10
+
+
 def test_nothing_sounds_while_nobody_speaks(talk: Talk, turns: list[Stretch], transport: str) -> None:
     recording = talk.recording
     answers = recording.voiced(recording.speaker)

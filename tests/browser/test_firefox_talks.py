@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import re
 import shutil
 from typing import Any
 
@@ -63,6 +65,15 @@ def test_it_connects_and_answers_a_spoken_turn_aloud(talk: Talk, voices: tuple[S
     assert talk.of("error") == []
     audible = words(heard(talk.recording.pcm(talk.recording.speaker, answer.start_s - 0.2, answer.end_s + 0.2)))
     assert audible[:5] == words(STORY)[:5]
+
+
+def test_sound_goes_by_udp_to_an_address_that_is_not_loopback(talk: Talk) -> None:
+    paths = {look["path"] for look in talk.seen["line"] if look["path"]}
+    assert paths
+    for path in paths:
+        found = re.fullmatch(r"UDP to (?:\[(\S+)\]|([\d.]+)):\d+", path)
+        assert found, path
+        assert not ipaddress.ip_address(found[1] or found[2]).is_loopback, path
 
 
 def test_an_interruption_silences_it_and_the_page_tells_heard_from_unheard(

@@ -13,6 +13,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { launch } from "./browser.mjs";
+import { watchLine } from "./line.mjs";
 import { listen, RECORDER, tapChannel, tapSpeaker, tapTracks, tape, wav } from "./tape.mjs";
 
 const plan = JSON.parse(await readFile(process.argv[2], "utf8"));
@@ -54,6 +55,7 @@ page.on("websocket", (socket) => {
 });
 await listen(page, note);
 await page.addInitScript(tapChannel);
+await page.addInitScript(watchLine);
 const tap = plan.preferences?.transport === "websocket" ? tapSpeaker : tapTracks;
 if (plan.record !== false) await page.addInitScript(tap, RECORDER);
 await page.addInitScript((preferences) => localStorage.setItem("parley.console", JSON.stringify(preferences)), plan.preferences ?? {});
@@ -92,7 +94,7 @@ try {
     const kept = JSON.stringify({ ...localStorage, ...sessionStorage, cookie: document.cookie });
     const alert = root.querySelector("fault-screen")?.shadowRoot.textContent.replace(/\s+/g, " ") ?? "";
     const path = document.querySelector("parley-console").snapshot.network?.path ?? "";
-    return { path, phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color, kept, alert };
+    return { path, line: window.__line, phase: root.querySelector("[data-phase]").dataset.phase, lines, orb: root.querySelector("voice-orb").color, kept, alert };
   });
   if (plan.record !== false) {
     const { rate, audio } = await page.evaluate(tape);

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
+import { watchLine } from "./line.mjs";
 import { wav } from "./tape.mjs";
 
 const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
@@ -109,7 +110,7 @@ function collect() {
     for (let i = 0; i < bytes.length; i += 8192) audio += String.fromCharCode(...bytes.subarray(i, i + 8192));
   }
   const alert = root.querySelector("fault-screen")?.shadowRoot.textContent.replace(/\s+/g, " ") ?? "";
-  return JSON.stringify({ phase: root.querySelector("[data-phase]").dataset.phase, orb: root.querySelector("voice-orb").color, lines, alert, rate, audio: btoa(audio), events: window.__events });
+  return JSON.stringify({ phase: root.querySelector("[data-phase]").dataset.phase, orb: root.querySelector("voice-orb").color, lines, alert, line: window.__line, rate, audio: btoa(audio), events: window.__events });
 }
 
 const browser = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true, extraPrefsFirefox: PREFERENCES });
@@ -123,6 +124,7 @@ try {
   await page.setViewport({ width: 1440, height: 900 });
   const microphone = (await readFile(plan.microphone)).toString("base64");
   await page.evaluateOnNewDocument(prepare, JSON.stringify(plan.preferences ?? {}), microphone);
+  await page.evaluateOnNewDocument(watchLine);
   await page.goto(plan.url);
   await page.waitForFunction(() => document.querySelector("parley-console")?.shadowRoot.querySelector("#start"));
   await page.evaluate(() => document.querySelector("parley-console").shadowRoot.querySelector("#start").click());
