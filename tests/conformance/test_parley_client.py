@@ -36,6 +36,10 @@ def device(*paths: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join([*map(str, paths), *PATHS]), "PYTHONUNBUFFERED": "1"}
 
 
+def test_the_hello_example_is_short() -> None:
+    assert len((ROOT / "examples/hello_client.py").read_text(encoding="utf-8").splitlines()) <= 40
+
+
 def test_the_hello_example_calls_its_tool_by_voice_over_webrtc(server: Served, tmp_path: Path) -> None:
     speech = silence(6000) + say("Switch on the lamp in the kitchen.") + silence(8000)
     (tmp_path / "in.wav").write_bytes(wav_bytes(speech))
