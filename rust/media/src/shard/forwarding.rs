@@ -42,7 +42,7 @@ pub(super) struct Reviews {
 struct Asked {
     demand: Option<PeerDemand>,
     desired: u64,
-    asked_at: Option<Instant>,
+    last_at: Option<Instant>,
     pause: Duration,
     /// What it had found when it was asked last.
     found: Option<u64>,
@@ -65,14 +65,14 @@ impl Asked {
             self.demand = Some(demand.clone());
             (self.desired, self.pause) = (demand.desired, FIRST_LOOK);
             Look::For(self.desired)
-        } else if demand.waits && self.asked_at.is_some_and(|at| now >= at + pause) {
+        } else if demand.waits && self.last_at.is_some_and(|at| now >= at + pause) {
             self.desired += 1;
             self.pause = if opened { FIRST_LOOK } else { (self.pause * 2).min(RAREST_LOOK) };
             if stuck { Look::Anew(self.desired) } else { Look::For(self.desired) }
         } else {
             return None;
         };
-        (self.asked_at, self.found) = (Some(now), found);
+        (self.last_at, self.found) = (Some(now), found);
         Some(look)
     }
 }
