@@ -30,6 +30,11 @@ WATCHED = {
 PURPLE, WHITE, GREEN = "rgb(128, 0, 128)", "rgb(255, 255, 255)", "rgb(0, 128, 0)"
 
 
+TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
+UNDONE = {"button", "back"}
+"""What the answer to "undo" names: that of the button's change does not say that anything went back."""
+
+
 def styles(talk: Talk) -> list[dict[str, str]]:
     """Give the page's looks in the order in which it had them."""
     return [row["event"] for row in talk.events if row["direction"] == "style"]
@@ -79,7 +84,7 @@ def test_five_spoken_wishes_are_granted_and_taken_back(spoken_to: Talk) -> None:
 
 @pytest.mark.parametrize(
     ("turn", "named"),
-    [(0, {"purple"}), (1, {"white"}), (2, {"bigger", "green"}), (3, {"heading", "repaint", "voice"}), (4, {"button"})],
+    [(0, {"purple"}), (1, {"white"}), (2, {"bigger", "green"}), (3, {"heading", "repaint", "voice"}), (4, UNDONE)],
 )
 def test_the_spoken_answer_names_the_change(spoken_to: Talk, turn: int, named: set[str]) -> None:
     recording = spoken_to.recording
@@ -87,6 +92,22 @@ def test_the_spoken_answer_names_the_change(spoken_to: Talk, turn: int, named: s
     assert len(turns) == 6, turns
     answer = words(heard(recording.pcm(recording.speaker, turns[turn].end_s, turns[turn + 1].start_s)))
     assert named <= set(answer), answer
+
+
+def undone(talk: Talk, said: str) -> None:
+    """Check that these words alone led to the call, and that its result said what is back."""
+    items = {event["item"]["id"]: event for event in talk.of("conversation.item.done")}
+    (call,) = [event for event in items.values() if event["item"].get("name") == "undo"]
+    wish = items[call["previous_item_id"]]["item"]
+    transcripts = {event["item_id"]: event["transcript"] for event in talk.of(TRANSCRIBED)}
+    assert words(wish["content"][0].get("text") or transcripts[wish["id"]]) == words(said)
+    given = [event["item"] for event in talk.of("conversation.item.create")]
+    told = [item["output"] for item in given if item.get("call_id") == call["item"]["call_id"]]
+    assert told == ["Done, the button is back to what it was before."]
+
+
+def test_the_wish_takes_back_the_last_change(spoken_to: Talk) -> None:
+    undone(spoken_to, "please undo the last change")
 
 
 def test_results_go_back_to_the_model(spoken_to: Talk) -> None:
@@ -144,6 +165,13 @@ def test_typed_wishes_are_granted_through_a_back_end(typed: Talk) -> None:
     assert {"purple", "white", "green"} <= audible
     assert typed.seen["ended"]
     assert typed.seen["problems"] == []
+
+
+def test_the_typed_bare_word_is_answered_with_what_it_took_back(typed: Talk) -> None:
+    undone(typed, "undo")
+    recording = typed.recording
+    *_, answer, _goodbye = recording.voiced(recording.speaker)
+    assert set(words(heard(recording.pcm(recording.speaker, answer.start_s - 0.2, answer.end_s + 0.2)))) >= UNDONE
 
 
 def test_the_browser_never_sees_the_key(typed: Talk) -> None:
