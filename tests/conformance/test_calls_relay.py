@@ -40,7 +40,7 @@ OTHER = "Please turn off the kitchen lights."
 STEPS = ("A", "A1", "B", "B1", "B2", "B3", "X1", "X2")
 BEARER = {"authorization": f"Bearer {SECRET}"}
 BASE = f"/v1/apps/{APP}"
-OTHER, OTHER_SECRET = "b" * 32, "secret-of-the-other"
+OTHER_APP, OTHER_SECRET = "b" * 32, "secret-of-the-other"
 
 
 def widened(pcm: bytes) -> bytes:
@@ -126,7 +126,7 @@ def two_at_once(http: httpx.Client, session: str) -> int:
 
 def known_words(http: httpx.Client) -> dict[str, str]:
     """Mint what strangers show."""
-    known = {"app": APP, "secret": SECRET, "other": OTHER, "other_secret": OTHER_SECRET}
+    known = {"app": APP, "secret": SECRET, "other": OTHER_APP, "other_secret": OTHER_SECRET}
     for name, (app, body) in tokens_asked(http.post(f"{BASE}/sessions/new").json()["sessionId"]).items():
         bearer = {"authorization": f"Bearer {OTHER_SECRET if app == '{other}' else SECRET}"}
         known[name] = http.post(f"/v1/apps/{app.format(**known)}/tokens", json=body, headers=bearer).json()["token"]
@@ -174,7 +174,7 @@ def value_of(report: dict[str, Any], name: str, **labels: str) -> float:
 
 def test_a_person_and_an_endpoint_elsewhere_understand_each_other(tmp_path: Path) -> None:
     over = threading.Event()
-    settings = Settings(calls_apps=((APP, SECRET), (OTHER, OTHER_SECRET)))
+    settings = Settings(calls_apps=((APP, SECRET), (OTHER_APP, OTHER_SECRET)))
     with native_calls(settings) as server, ThreadPoolExecutor(1) as beside:
         wrong = beside.submit(go_wrong, server.url, over)
         try:
