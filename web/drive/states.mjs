@@ -249,6 +249,8 @@ async function look(browser, name, state, shape, pages) {
   await page.evaluate(() => document.fonts.ready);
   const picture = `${name}-${shape.width}-${shape.scheme}.png`;
   await page.screenshot({ path: join(out, picture) });
+  // What moves has been seen. Four animated pages without a graphics card leave little of two cores for the rest.
+  await page.evaluate(() => (window.requestAnimationFrame = () => 0));
   const stage = page.locator("[data-phase]");
   const seen = (await stage.count()) > 0 ? await stage.first().getAttribute("data-phase") : null;
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -290,13 +292,8 @@ const unknown = wanted.filter((name) => !(name in STATES));
 if (unknown.length > 0) throw new Error(`no such state: ${unknown.join(", ")}`);
 const pages = await servePages();
 const browser = await launch();
-const hand = async () => {
-  for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
-    await writeFile(join(out, `${name}.json`), JSON.stringify(await seen(browser, name, pages), null, 1));
-  }
-};
 try {
-  await Promise.all([hand(), hand()]);
+  for (const name of wanted) await writeFile(join(out, `${name}.json`), JSON.stringify(await seen(browser, name, pages), null, 1));
 } finally {
   await browser.close();
   pages.close();
